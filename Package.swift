@@ -1,0 +1,85 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+]
+
+/// C loops are compiled for speed in every configuration; `target_clones` picks the machine's vectors.
+let fastC: [CSetting] = [
+  .treatAllWarnings(as: .error)
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "convoy",
+  products: [
+    .library(name: "Convoy", targets: ["Convoy"]),
+    .executable(name: "convoy", targets: ["ConvoyCommand"]),
+  ],
+  traits: [
+    .trait(name: "MPI", description: "Run on several processes with Open MPI."),
+    .default(enabledTraits: ["MPI"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CKernels", cSettings: fastC),
+
+    module("Partitioning", []),
+    module("Planning", [.product(name: "HeapModule", package: "swift-collections")]),
+    module("Kernels", ["CKernels", "COpenBLAS"]),
+    module("Collectives", [.target(name: "CMPI", condition: .when(traits: ["MPI"]))]),
+    module("Formats", ["CZlib"]),
+    module("Execution", ["Planning", "Kernels"]),
+    module(
+      "Training",
+      [
+        "Execution", "Collectives", "Partitioning", "Formats", "CKernels",
+        .product(name: "Yams", package: "Yams"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    module("Convoy", ["Planning", "Kernels", "Collectives", "Execution", "Training"]),
+    .executableTarget(
+      name: "ConvoyCommand",
+      dependencies: [
+        "Convoy", "Formats", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: strict),
+
+    .target(
+      name: "CollectivesChecks", dependencies: ["Collectives"],
+      path: "Tests/CollectivesChecks", swiftSettings: strict),
+    .target(
+      name: "TestSupport", dependencies: ["Planning", "Kernels"], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    .executableTarget(
+      name: "MPISelfTest", dependencies: ["Collectives", "CollectivesChecks"],
+      path: "Tests/MPISelfTest", swiftSettings: strict),
+    tests("PartitioningTests", ["Partitioning"]),
+    tests("PlanningTests", ["Planning"]),
+    tests("KernelsTests", ["Kernels"]),
+    tests("CollectivesTests", ["Collectives", "CollectivesChecks"]),
+    tests("FormatsTests", ["Formats"]),
+    tests("ExecutionTests", ["Execution", "Planning", "Kernels", "TestSupport"]),
+    tests(
+      "TrainingTests",
+      ["Training", "Planning", "Kernels", "Collectives", "Execution", "Formats", "TestSupport"]),
+  ]
+)

@@ -1,0 +1,11 @@
+#include "Elementwise.h"
+
+#define ELEMENT float
+#define NAMED(name) name##_f32
+#include "Elementwise.inc"
+#undef ELEMENT
+#undef NAMED
+
+#define ELEMENT double
+#define NAMED(name) name##_f64
+#include "Elementwise.inc"

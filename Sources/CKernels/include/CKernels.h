@@ -1,0 +1,5 @@
+// Memory-bound loops in C, compiled for several vector instruction sets (`target_clones`).
+#pragma once
+#include "Elementwise.h"
+#include "Layers.h"
+#include "Memory.h"

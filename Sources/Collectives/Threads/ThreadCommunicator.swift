@@ -1,0 +1,85 @@
+import Foundation
+import Synchronization
+
+/// One rank of a group of threads in this process: distributed runs without MPI, for tests.
+///
+/// ```swift
+/// let sums = try ThreadCommunicator.run(ranks: 4) { communicator in
+///   var sum = [Double(communicator.rank)]
+///   try sum.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
+///   return sum[0]
+/// }
+/// // [6, 6, 6, 6]
+/// ```
+public final class ThreadCommunicator: Communicator {
+  public let rank: Int
+  public var size: Int { group.size }
+  public let kind = "threads"
+  private let group: ThreadGroup
+  private let counted = Mutex(Traffic())
+
+  private init(rank: Int, group: ThreadGroup) {
+    self.rank = rank
+    self.group = group
+  }
+
+  public var traffic: Traffic { counted.withLock { $0 } }
+
+  /// Runs `body` on each of `ranks` threads, waits for all, and returns their results in order of
+  /// ranks.
+  ///
+  /// The ranks block in collectives, so they are threads of their own, not tasks of Swift's pool.
+  /// A rank that throws makes the pending and the next call of every other rank throw
+  /// `CollectiveError.rankFailed`; `run` throws the error that came first.
+  public static func run<R: Sendable>(
+    ranks: Int, _ body: @escaping @Sendable (any Communicator) throws -> R
+  ) throws -> [R] {
+    guard ranks > 0 else { throw CollectiveError.noRanks(ranks) }
+    let group = ThreadGroup(size: ranks)
+    let results = Results<R>(ranks: ranks)
+    for rank in 0..<ranks {
+      let thread = Thread {
+        do {
+          let result = try body(ThreadCommunicator(rank: rank, group: group))
+          results.values.withLock { $0[rank] = result }
+        } catch {
+          group.fail(rank: rank, error: error)
+        }
+        group.end(rank: rank)
+      }
+      thread.name = "rank \(rank)"
+      thread.start()
+    }
+    if let error = group.waitForAll() { throw error }
+    return results.values.withLock { $0.compactMap { $0 } }
+  }
+
+  public func agree(on call: CollectiveCall) throws {
+    counted.withLock { $0.calls += 1 }
+    try group.agree(on: call, rank: rank)
+  }
+
+  public func exchange(sending: [OutgoingMessage], receiving: [IncomingMessage]) throws {
+    try checkPeers(sending, receiving)
+    let ownError = copyOwnMessages(sending, receiving)
+    try group.exchange(
+      sending: sending.filter { $0.destination != rank },
+      receiving: receiving.filter { $0.source != rank }, rank: rank)
+    counted.withLock { $0.count(sending, receiving, rank: rank) }
+    if let ownError { throw ownError }
+  }
+
+  public func abort(code: Int32) -> Never {
+    // Not `exit`: it would run the exit handlers while the other ranks still compute.
+    fflush(nil)
+    _exit(code)
+  }
+
+  private final class Results<R: Sendable>: Sendable {
+    let values: Mutex<[R?]>
+
+    init(ranks: Int) {
+      values = Mutex([R?](repeating: nil, count: ranks))
+    }
+  }
+}

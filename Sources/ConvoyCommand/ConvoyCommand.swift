@@ -1,0 +1,20 @@
+import ArgumentParser
+
+@main
+struct ConvoyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "convoy",
+    abstract: "Plan and run einsum with convolution modes, and train tensorial networks.",
+    discussion: """
+      An expression names the modes (indices) of each operand and of the result; modes after '|' \
+      are convolved:
+
+        convoy plan 'bshw,rt,rs,rh,rw->bthw|hw' --conv '*:kind=correlation' \\
+          --shape 32,64,32,32 --shape 27,64 --shape 27,64 --shape 27,3 --shape 27,3
+
+      Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 \
+      failed, 64 bad usage or input. 'train' also runs under mpirun.
+      """,
+    version: "0.1.0",
+    subcommands: [PlanCommand.self, ContractCommand.self, TrainCommand.self, DoctorCommand.self])
+}

@@ -1,0 +1,133 @@
+import ArgumentParser
+import Convoy
+import Foundation
+
+struct PlanCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plan", abstract: "Choose the order of contraction and print what it costs.")
+
+  @Argument(help: "The expression, e.g. 'ij,jk->ik' or 'bshw,tshw->bthw|hw'.")
+  var expression: String
+
+  @Option(
+    help: ArgumentHelp(
+      "The extents of one operand, e.g. 4,7,9; once per operand, '' for a scalar.",
+      valueName: "extents"))
+  var shape: [String] = []
+
+  @OptionGroup var options: ExpressionOptions
+
+  @Option(help: "The count that 'cost' reports beside the macs: true, or the paper's.")
+  var cost: CostModel = .true
+
+  @Option(help: "Element type that memory is counted for: float32 or float64.")
+  var dtype: ElementType = .float32
+
+  @Flag(help: "Print one JSON object instead of a table.")
+  var json = false
+
+  enum CostModel: String, ExpressibleByArgument, CaseIterable {
+    case `true`
+    case paper
+  }
+
+  enum ElementType: String, ExpressibleByArgument, CaseIterable {
+    case float32, float64
+  }
+
+  func run() throws {
+    try reporting {
+      let plan = try options.plan(expression, shapes: try shape.map(Self.extents))
+      let needed = options.training ? plan.expression.shapes.map { _ in true } : nil
+      let peak =
+        switch dtype {
+        case .float32: Contraction<Float>(plan).peakBytes(needed: needed)
+        case .float64: Contraction<Double>(plan).peakBytes(needed: needed)
+        }
+      if json {
+        output(try PlanReport(plan, peakBytes: peak, includesPaperCost: cost == .paper).json())
+      } else {
+        output(plan.description)
+        output("peak memory     \(peak) bytes (\(dtype.rawValue), one process)")
+        if cost == .paper {
+          output("cost            \(String(format: "%.0f", plan.paperMacs)) (the paper's count)")
+        }
+      }
+    }
+  }
+
+  static func extents(_ text: String) throws -> [Int] {
+    let trimmed = text.trimmingCharacters(in: .whitespaces)
+    if trimmed.isEmpty { return [] }
+    return try trimmed.split(separator: ",", omittingEmptySubsequences: false).map { part in
+      guard let extent = Int(part.trimmingCharacters(in: .whitespaces)), extent >= 0 else {
+        throw ValidationError(
+          "--shape '\(text)': '\(part)' is not an extent; expected whole numbers separated by "
+            + "commas, e.g. --shape 4,7,9")
+      }
+      return extent
+    }
+  }
+}
+
+/// The JSON of `convoy plan --json`.
+struct PlanReport: Encodable {
+  struct StepReport: Encodable {
+    let operands: [Int]
+    let result: Int
+    let contraction: String
+    let shape: [Int]
+    let macs: Double
+  }
+
+  let expression: String
+  let shapes: [[Int]]
+  let output: [Int]
+  let optimizer: String
+  let path: [[Int]]
+  let macs: Double
+  let trainingMacs: Double
+  let leftToRightMacs: Double
+  let paperMacs: Double
+  /// The count that `--cost` names.
+  let cost: Double
+  /// Elements.
+  let largestIntermediate: Double
+  let ranks: Int
+  let peakBytesPerRank: [Int]
+  let bytesReceivedPerRank: [Int]
+  let steps: [StepReport]
+  let hash: String
+
+  init(_ plan: Plan, peakBytes: Int, includesPaperCost: Bool) {
+    expression = plan.expression.text
+    shapes = plan.expression.shapes
+    output = plan.expression.outputShape
+    optimizer = plan.optimizer
+    path = plan.path
+    macs = plan.macs
+    trainingMacs = plan.trainingMacs
+    leftToRightMacs = plan.leftToRightMacs
+    paperMacs = plan.paperMacs
+    cost = includesPaperCost ? plan.paperMacs : plan.macs
+    largestIntermediate = plan.largestIntermediate
+    ranks = 1
+    peakBytesPerRank = [peakBytes]
+    bytesReceivedPerRank = [0]
+    steps = plan.steps.enumerated().map { index, step in
+      StepReport(
+        operands: step.operands, result: plan.expression.operands.count + index,
+        contraction: plan.contractionText(step), shape: step.resultShape, macs: step.macs)
+    }
+    hash = plan.hashText
+  }
+}
+
+extension Encodable {
+  /// One JSON object, keys sorted, so that equal reports are equal text.
+  func json() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(self), as: UTF8.self)
+  }
+}

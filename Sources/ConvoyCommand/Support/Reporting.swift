@@ -1,0 +1,116 @@
+import ArgumentParser
+import Convoy
+import Formats
+import Foundation
+
+/// Writes a line to standard error.
+func note(_ text: String) {
+  FileHandle.standardError.write(Data((text + "\n").utf8))
+}
+
+/// Writes a line to standard output.
+func output(_ text: String) {
+  FileHandle.standardOutput.write(Data((text + "\n").utf8))
+}
+
+/// The exit code of an error: 64 for what the user gave, 1 for what failed on the way.
+func exitCode(of error: any Error) -> Int32 {
+  switch error {
+  case is ExpressionError, is OrderError, is NetworkError, is ValidationError: 64
+  case let error as FormatError: error.isBadInput ? 64 : 1
+  case let error as TrainingError: error.isBadInput ? 64 : 1
+  case let error as CommandError: error.isBadInput ? 64 : 1
+  default: 1
+  }
+}
+
+extension FormatError {
+  /// Whether a file that was given is missing or not what it should be; otherwise the machine failed.
+  fileprivate var isBadInput: Bool {
+    switch self {
+    case .system(_, let operation, _): operation == "open" || operation == "read"
+    default: true
+    }
+  }
+}
+
+extension TrainingError {
+  fileprivate var isBadInput: Bool {
+    switch self {
+    case .nonFiniteLoss, .nonFiniteTestLoss, .failedElsewhere, .outputUnwritable: false
+    default: true
+    }
+  }
+}
+
+/// Runs a command's work on one process; an error becomes one message and an exit code.
+func reporting(_ body: () throws -> Void) throws {
+  do {
+    try body()
+  } catch let error as ExitCode {
+    throw error
+  } catch {
+    note("convoy: error: \(error)")
+    throw ExitCode(exitCode(of: error))
+  }
+}
+
+/// Runs a command's work on every process that the launcher started. A rank that fails says which
+/// it is, on which host, and why, and ends the job, so that no other waits for it.
+func reportingOnEveryRank(_ body: (any Communicator) throws -> Void) throws {
+  let communicator: any Communicator
+  do {
+    communicator = try Launch.communicator()
+  } catch {
+    note("convoy: error: \(error)")
+    throw ExitCode(exitCode(of: error))
+  }
+  do {
+    try body(communicator)
+  } catch {
+    guard communicator.size > 1 else {
+      note("convoy: error: \(error)")
+      throw ExitCode(exitCode(of: error))
+    }
+    let training = error as? TrainingError
+    let isMine: Bool =
+      switch training {
+      case .failedElsewhere: false
+      case let error?: !error.isSameOnAllRanks || communicator.rank == 0
+      case nil: true
+      }
+    if isMine {
+      let host = ProcessInfo.processInfo.hostName
+      note(
+        "convoy: error: rank \(communicator.rank) of \(communicator.size) on \(host): \(error)")
+    } else {
+      // Whoever has something to say speaks first: aborting ends all processes at once.
+      Thread.sleep(forTimeInterval: 0.5)
+    }
+    communicator.abort(code: exitCode(of: error))
+  }
+}
+
+/// What only the command line can get wrong.
+enum CommandError: Error, CustomStringConvertible {
+  case mixedElementTypes(first: String, firstType: String, other: String, otherType: String)
+  case outputFolder(path: String, isFolder: Bool)
+
+  var isBadInput: Bool {
+    switch self {
+    case .mixedElementTypes: true
+    case .outputFolder: false
+    }
+  }
+
+  var description: String {
+    switch self {
+    case .mixedElementTypes(let first, let firstType, let other, let otherType):
+      "operands are of different element types: \(first) holds \(firstType), \(other) holds "
+        + "\(otherType); convert one of them, for the result has the type of the operands"
+    case .outputFolder(let path, let isFolder):
+      "cannot write into the folder \(path): "
+        + (isFolder ? "permission denied" : "there is no such folder")
+    }
+  }
+}

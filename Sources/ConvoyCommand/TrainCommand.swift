@@ -1,0 +1,70 @@
+import ArgumentParser
+import Convoy
+import Foundation
+
+struct TrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train", abstract: "Train a tensorial network, alone or under mpirun.",
+    discussion: """
+      On two processes of this machine: mpirun -n 2 convoy train examples/fashion-mnist.yaml
+      The run folder gets the resolved configuration, metrics.jsonl, a plot and the weights.
+
+      Keys of a configuration:
+
+      \(TrainingConfiguration.keyReference)
+      """)
+
+  @Argument(help: "The configuration, in YAML.")
+  var configuration: String
+
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp("Change one key, e.g. model.form=tk.", valueName: "key=value"))
+  var overrides: [String] = []
+
+  @Option(help: ArgumentHelp("Go on with the run in this folder.", valueName: "dir"))
+  var resume: String?
+
+  func run() throws {
+    try reportingOnEveryRank { communicator in
+      let configuration = try TrainingConfiguration(file: configuration, overrides: overrides)
+      HostMemory.keepFreed()
+      let isFirst = communicator.rank == 0
+      let bar = ProgressBar(isShown: isFirst && ProgressBar.isTerminal)
+      let summary = try train(configuration, communicator: communicator, resume: resume) { event in
+        bar.show(event)
+        if let line = Self.line(event) { note(line) }
+      }
+      guard isFirst else { return }
+      bar.clear()
+      output(
+        """
+        test accuracy \(Self.percent(summary.testAccuracy)) after \(summary.epochs) epochs \
+        (\(summary.steps) steps), \(Int(summary.imagesPerSecond.rounded())) images/s
+        plot          \(summary.plot)
+        weights       \(summary.weights)
+        """)
+    }
+  }
+
+  /// What is worth a line on standard error.
+  private static func line(_ event: TrainingEvent) -> String? {
+    switch event {
+    case .started(let run):
+      "training \(run.parameterCount) parameters on \(run.trainingSamples) images, "
+        + "\(run.ranks) \(run.ranks == 1 ? "rank" : "ranks"), into \(run.folder)"
+        + (run.firstStep > 0 ? ", from step \(run.firstStep)" : "")
+    case .epoch(let epoch):
+      "epoch \(epoch.epoch): train loss \(rounded(epoch.trainLoss)), test loss "
+        + "\(rounded(epoch.testLoss)), test accuracy \(percent(epoch.testAccuracy)), "
+        + "\(Int(epoch.imagesPerSecond.rounded())) images/s"
+    case .step, .checkpoint: nil
+    }
+  }
+
+  private static func percent(_ fraction: Double) -> String {
+    String(format: "%.2f %%", 100 * fraction)
+  }
+
+  private static func rounded(_ loss: Double) -> String { String(format: "%.4f", loss) }
+}

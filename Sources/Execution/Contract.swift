@@ -1,0 +1,32 @@
+import Kernels
+import Planning
+
+/// Evaluates a conv_einsum expression.
+///
+/// ```swift
+/// let y = try contract("bshw,tshw->bthw|hw", x, w)
+/// let z = try contract(
+///   "bshw,rt,rs,rh,rw->bthw|hw", x, t, s, h, w, rules: ConvRules(all: ConvRule(kind: .correlation)))
+/// ```
+///
+/// - Parameters:
+///   - expression: see `docs/notation.md`.
+///   - operands: one tensor per term.
+///   - rules: how the convolution modes are evaluated; true convolution, `same`, by default.
+/// - Throws: `ExpressionError` if the expression is malformed or does not fit the shapes, and
+///   `OrderError` if the optimizer that was asked for cannot handle it.
+public func contract<Element: TensorElement>(
+  _ expression: String, _ operands: Tensor<Element>..., rules: ConvRules = ConvRules(),
+  options: PlanOptions = PlanOptions()
+) throws -> Tensor<Element> {
+  try contract(expression, operands, rules: rules, options: options)
+}
+
+/// Evaluates a conv_einsum expression of any number of operands.
+public func contract<Element: TensorElement>(
+  _ expression: String, _ operands: [Tensor<Element>], rules: ConvRules = ConvRules(),
+  options: PlanOptions = PlanOptions()
+) throws -> Tensor<Element> {
+  let bound = try BoundExpression(expression, shapes: operands.map(\.shape), rules: rules)
+  return try Contraction(Plan(bound, options: options))(operands)
+}

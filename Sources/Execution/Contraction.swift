@@ -1,0 +1,201 @@
+import Kernels
+import Planning
+import Synchronization
+
+/// Whether the reverse pass keeps the intermediates of the forward pass or computes them again.
+public enum Checkpointing: String, Hashable, Codable, Sendable, CaseIterable {
+  /// Fastest: every intermediate stays in memory until the gradients are done.
+  case keep
+  /// Least memory: only the operands stay; the reverse pass runs the steps forward once more.
+  case recompute
+}
+
+/// A plan made ready for one machine: each step lowered to a kernel. Made once, run many times.
+///
+/// ```swift
+/// let bound = try BoundExpression("ij,jk->ik", shapes: [[2, 3], [3, 4]])
+/// let product = try Contraction<Float>(Plan(bound))
+/// let c = try product([a, b])
+/// let (d, record) = try product.recorded([a, b])
+/// let gradients = try product.gradients(record, outputGradient: d, needed: [true, false])
+/// ```
+public struct Contraction<Element: TensorElement>: Sendable {
+  public let plan: Plan
+  public let checkpointing: Checkpointing
+  let forward: [LoweredNest]
+  private let adjoints: AdjointKernels
+  private let meter: MemoryMeter?
+
+  /// - Parameter meter: counts the bytes of every buffer that a run allocates.
+  public init(
+    _ plan: Plan, checkpointing: Checkpointing = .keep, meter: MemoryMeter? = nil
+  ) {
+    self.plan = plan
+    self.checkpointing = checkpointing
+    self.meter = meter
+    BLAS.useOneThread()
+    let nests = plan.steps.map { ContractionNest($0) }
+    forward = nests.map { LoweredNest($0, writing: .result) }
+    adjoints = AdjointKernels(nests)
+  }
+
+  /// What the reverse pass needs of a forward pass.
+  public struct Record: Sendable {
+    /// By value number; `nil` where it is to be computed again or is not needed.
+    let values: [Tensor<Element>?]
+  }
+
+  /// Runs the plan.
+  ///
+  /// - Parameter operands: one tensor per operand, of the shapes the plan was made for.
+  /// - Returns: the result, its dimensions in the order of the expression's output.
+  /// - Throws: `ExecutionError` if number or shapes of the operands differ.
+  public func callAsFunction(_ operands: [Tensor<Element>]) throws(ExecutionError)
+    -> Tensor<Element>
+  {
+    try check(operands)
+    return run(operands, keepingAll: false).result
+  }
+
+  /// Runs the plan and keeps what its gradients need.
+  public func recorded(
+    _ operands: [Tensor<Element>]
+  ) throws(ExecutionError) -> (result: Tensor<Element>, record: Record) {
+    try check(operands)
+    let keeps = checkpointing == .keep
+    let (result, values) = run(operands, keepingAll: keeps)
+    return (result, Record(values: keeps ? values : operands))
+  }
+
+  /// The gradients of Σ outputGradient · result with respect to the operands.
+  ///
+  /// - Parameters:
+  ///   - record: of the forward pass.
+  ///   - outputGradient: of the result's shape.
+  ///   - needed: which operands' gradients to compute.
+  /// - Returns: a gradient of the operand's shape where needed, `nil` elsewhere.
+  public func gradients(
+    _ record: Record, outputGradient: Tensor<Element>, needed: [Bool]
+  ) throws(ExecutionError) -> [Tensor<Element>?] {
+    let operandCount = plan.expression.operands.count
+    guard needed.count == operandCount else {
+      throw .operandCount(
+        expression: plan.expression.text, expected: operandCount, found: needed.count)
+    }
+    guard outputGradient.shape == plan.expression.outputShape else {
+      throw .gradientShape(
+        expression: plan.expression.text, expected: plan.expression.outputShape,
+        found: outputGradient.shape)
+    }
+    guard needed.contains(true) else { return needed.map { _ in nil } }
+    let values: [Tensor<Element>?]
+    if record.values.count > operandCount {
+      values = record.values
+    } else {
+      values = run(record.values.compactMap { $0 }, keepingAll: true).values
+    }
+    return reverse(values, outputGradient: outputGradient, needed: needed)
+  }
+
+  private func reverse(
+    _ values: [Tensor<Element>?], outputGradient: Tensor<Element>, needed: [Bool]
+  ) -> [Tensor<Element>?] {
+    let operandCount = needed.count
+    var needs = needed
+    for step in plan.steps { needs.append(step.operands.contains { needs[$0] }) }
+    var gradients = [Tensor<Element>?](repeating: nil, count: needs.count)
+    gradients[needs.count - 1] = outputGradient
+    let one = Tensor<Element>(1)
+    for (index, step) in plan.steps.enumerated().reversed() {
+      guard let gradient = gradients[operandCount + index] else { continue }
+      gradients[operandCount + index] = nil
+      for (position, operand) in step.operands.enumerated() where needs[operand] {
+        let role: ContractionNest.Role = position == 0 ? .first : .second
+        let other = step.operands.count == 2 ? values[step.operands[1 - position]] : one
+        guard let other else { continue }
+        let kernel = adjoints[index, role]
+        // The sources of `first` are (result, second), of `second` (first, result).
+        let sources = position == 0 ? (gradient, other) : (other, gradient)
+        gradients[operand] = run(
+          kernel, sources.0, sources.1, shape: step.operandShapes[position])
+      }
+    }
+    return Array(gradients[..<operandCount])
+  }
+
+  /// Runs the steps; a value is released after the step that reads it unless all are kept.
+  private func run(
+    _ operands: [Tensor<Element>], keepingAll: Bool
+  ) -> (result: Tensor<Element>, values: [Tensor<Element>?]) {
+    var values: [Tensor<Element>?] = operands
+    let one = Tensor<Element>(1)
+    var result = one
+    for (step, kernel) in zip(plan.steps, forward) {
+      guard let first = values[step.operands[0]] else { continue }
+      let second = step.operands.count == 2 ? values[step.operands[1]] ?? one : one
+      result = run(kernel, first, second, shape: step.resultShape)
+      if !keepingAll {
+        for operand in step.operands { values[operand] = nil }
+      }
+      values.append(result)
+    }
+    if keepingAll { values[values.count - 1] = nil }
+    return (result, values)
+  }
+
+  private func run(
+    _ kernel: LoweredNest, _ p: Tensor<Element>, _ q: Tensor<Element>, shape: [Int]
+  ) -> Tensor<Element> {
+    var result = Tensor<Element>(uninitialized: shape, meter: meter)
+    var workspace = Tensor<Element>(uninitialized: [kernel.workspaceCount], meter: meter)
+    result.withMutablePointer { destination in
+      workspace.withMutablePointer { scratch in
+        p.withPointer { p in
+          q.withPointer { q in
+            kernel.run(into: destination, p, q, workspace: scratch)
+          }
+        }
+      }
+    }
+    return result
+  }
+
+  func adjoint(step: Int, _ role: ContractionNest.Role) -> LoweredNest { adjoints[step, role] }
+
+  private func check(_ operands: [Tensor<Element>]) throws(ExecutionError) {
+    let shapes = plan.expression.shapes
+    guard operands.count == shapes.count else {
+      throw .operandCount(
+        expression: plan.expression.text, expected: shapes.count, found: operands.count)
+    }
+    for (index, (operand, shape)) in zip(operands, shapes).enumerated()
+    where operand.shape != shape {
+      throw .operandShape(
+        expression: plan.expression.text, operand: index, expected: shape, found: operand.shape)
+    }
+  }
+}
+
+/// The adjoint kernels of a plan's steps, lowered when they are first asked for: plans that only
+/// run forward never pay for them.
+private final class AdjointKernels: Sendable {
+  private struct Key: Hashable {
+    let step: Int
+    let role: ContractionNest.Role
+  }
+
+  private let nests: [ContractionNest]
+  private let lowered = Mutex<[Key: LoweredNest]>([:])
+
+  init(_ nests: [ContractionNest]) { self.nests = nests }
+
+  subscript(step: Int, role: ContractionNest.Role) -> LoweredNest {
+    lowered.withLock { cache in
+      let key = Key(step: step, role: role)
+      if let kernel = cache[key] { return kernel }
+      let kernel = LoweredNest(nests[step], writing: role)
+      cache[key] = kernel
+      return kernel
+    }
+  }
+}

@@ -1,0 +1,24 @@
+/// Why an expression could not be run.
+public enum ExecutionError: Error, Hashable, Sendable {
+  /// Another number of tensors than the expression has operands.
+  case operandCount(expression: String, expected: Int, found: Int)
+  /// A tensor whose shape is not the one the plan was made for.
+  case operandShape(expression: String, operand: Int, expected: [Int], found: [Int])
+  /// A gradient of another shape than the result.
+  case gradientShape(expression: String, expected: [Int], found: [Int])
+}
+
+extension ExecutionError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .operandCount(let expression, let expected, let found):
+      "cannot contract '\(expression)': it has \(expected) operands, but \(found) tensors were given"
+    case .operandShape(let expression, let operand, let expected, let found):
+      "cannot contract '\(expression)': operand \(operand) has shape \(found), but the plan was made "
+        + "for \(expected); make a plan for these shapes"
+    case .gradientShape(let expression, let expected, let found):
+      "cannot go back through '\(expression)': its result has shape \(expected), but the gradient "
+        + "has \(found)"
+    }
+  }
+}

@@ -1,0 +1,78 @@
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
+
+/// A regular file open for reading at any position; closed at the end of its life.
+struct InputFile: ~Copyable {
+  let path: String
+  /// Bytes in the file when it was opened.
+  let size: Int
+  let descriptor: Int32
+
+  init(path: String) throws(FormatError) {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw .system(path: path, operation: "open", code: errno)
+    }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else {
+      let code = errno
+      close(descriptor)
+      throw .system(path: path, operation: "examine", code: code)
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
+      throw .notAFile(path: path)
+    }
+    self.path = path
+    self.size = Int(status.st_size)
+    self.descriptor = descriptor
+  }
+
+  deinit { close(descriptor) }
+
+  /// Fills `buffer` with the bytes from `offset` on; `part` names them in the error if the file
+  /// ends before.
+  func read(
+    into buffer: UnsafeMutableRawBufferPointer, at offset: Int, part: String
+  ) throws(FormatError) {
+    try check(byteCount: buffer.count, at: offset, part: part)
+    var done = 0
+    while done < buffer.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+      let count = pread(descriptor, rest.baseAddress, rest.count, off_t(offset + done))
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { throw .system(path: path, operation: "read", code: errno) }
+      // The file was cut while we read it.
+      guard count > 0 else {
+        throw .truncated(
+          path: path, part: part, expected: offset + buffer.count, found: offset + done)
+      }
+      done += count
+    }
+  }
+
+  /// `count` elements from `offset` on, read straight into the storage of the array.
+  ///
+  /// `Element` is a number, any bits of which are a value. The size of the file is checked before
+  /// memory is asked for, so a header that lies costs nothing.
+  func readArray<Element: BitwiseCopyable>(
+    of type: Element.Type, count: Int, at offset: Int, part: String
+  ) throws(FormatError) -> [Element] {
+    try check(byteCount: count * MemoryLayout<Element>.stride, at: offset, part: part)
+    return try [Element](unsafeUninitializedCapacity: count) {
+      (buffer, initialized) throws(FormatError) in
+      let needed = UnsafeMutableBufferPointer(rebasing: buffer[..<count])
+      try read(into: UnsafeMutableRawBufferPointer(needed), at: offset, part: part)
+      initialized = count
+    }
+  }
+
+  private func check(byteCount: Int, at offset: Int, part: String) throws(FormatError) {
+    guard byteCount <= size - offset else {
+      throw .truncated(path: path, part: part, expected: offset + byteCount, found: size)
+    }
+  }
+}

@@ -1,0 +1,60 @@
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
+
+extension FormatError: CustomStringConvertible {
+  /// The file the error is about.
+  public var path: String {
+    switch self {
+    case .system(let path, _, _), .notAFile(let path), .truncated(let path, _, _, _),
+      .trailingData(let path, _), .corruptCompression(let path, _),
+      .malformed(let path, _, _, _, _), .unsupportedElementType(let path, _, _),
+      .shapeTooLarge(let path, _, _), .sizeMismatch(let path, _, _, _, _),
+      .misplacedTensor(let path, _, _, _), .duplicateName(let path, _), .reservedName(let path, _):
+      path
+    }
+  }
+
+  /// One line for people: the file, what was found, what was expected and, where one exists, the
+  /// fix.
+  public var description: String { "\(path): \(problem)" }
+
+  private var problem: String {
+    switch self {
+    case .system(_, let operation, let code):
+      return "cannot \(operation): \(String(cString: strerror(code)))"
+    case .notAFile:
+      return "this is not a file (a folder, a device or a pipe); expected a regular file"
+    case .truncated(_, let part, let expected, let found):
+      return "truncated in the \(part): expected at least \(expected) bytes, found \(found)"
+    case .trailingData(_, let position):
+      return "by its header the file ends at byte \(position), but more data follows"
+    case .corruptCompression(_, let reason):
+      return "the gzip data is damaged (\(reason)); fetch or compress the file again"
+    case .malformed(_, let part, let position, let found, let expected):
+      return "\(part), byte \(position): found \(found), expected \(expected)"
+    case .unsupportedElementType(_, let found, let supported):
+      return "element type \(found) is not supported; convert the file to \(supported)"
+    case .shapeTooLarge(_, let tensor, let shape):
+      let owner = tensor.map { "tensor '\($0)': " } ?? ""
+      return "\(owner)shape \(shape) has more bytes than a file can hold"
+    case .sizeMismatch(_, let tensor, let shape, let expected, let found):
+      return "tensor '\(tensor)': shape \(shape) needs \(expected) bytes, but the header gives it "
+        + "\(found)"
+    case .misplacedTensor(_, let tensor, let expected, let found):
+      let fault = found < expected ? "overlaps the tensor before it" : "leaves a hole before it"
+      return "tensor '\(tensor)' \(fault): its data starts at \(found), expected \(expected)"
+    case .duplicateName(_, let name):
+      return "the name '\(name)' occurs twice; names must be distinct"
+    case .reservedName(_, let name):
+      return "a tensor cannot be named '\(name)', which the format reserves; choose another name"
+    }
+  }
+}
+
+/// "93 4e 55", for `found` and `expected`.
+func hexadecimal(_ bytes: ArraySlice<UInt8>) -> String {
+  bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
+}

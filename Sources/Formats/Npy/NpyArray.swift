@@ -1,0 +1,94 @@
+/// One array in numpy's `.npy` format: float32 or float64, in C order (last dimension contiguous).
+///
+/// ```swift
+/// let x = try NpyArray(path: "x.npy")
+/// if case .float32(let elements) = x.elements { print(x.shape, elements[0]) }
+/// try NpyArray(shape: [2, 2], elements: .float64([1, 2, 3, 4])).write(to: "y.npy")
+/// ```
+public struct NpyArray: Hashable, Sendable {
+  public enum Elements: Hashable, Sendable {
+    case float32([Float])
+    case float64([Double])
+
+    public var count: Int {
+      switch self {
+      case .float32(let elements): elements.count
+      case .float64(let elements): elements.count
+      }
+    }
+
+    public var type: NpyHeader.ElementType {
+      switch self {
+      case .float32: .float32
+      case .float64: .float64
+      }
+    }
+  }
+
+  /// Extents ≥ 0; empty for a scalar.
+  public let shape: [Int]
+  /// As many as the product of `shape`, in C order.
+  public let elements: Elements
+
+  /// An array of given elements in C order; `elements.count` is the product of `shape`.
+  public init(shape: [Int], elements: Elements) {
+    precondition(
+      storageSize(shape: shape, elementSize: 1) == elements.count,
+      "\(elements.count) elements for an array of \(shape)")
+    self.shape = shape
+    self.elements = elements
+  }
+
+  /// Reads a file, whatever its order and byte order.
+  ///
+  /// - Throws: `FormatError` if this is no npy file, if its elements are not float32 or float64, or
+  ///   if it is shorter or longer than its header says.
+  public init(path: String) throws(FormatError) {
+    let file = try InputFile(path: path)
+    let header = try NpyHeader(file)
+    shape = header.shape
+    elements =
+      switch header.elementType {
+      case .float32: .float32(try readElements(of: Float.self, file, header))
+      case .float64: .float64(try readElements(of: Double.self, file, header))
+      }
+  }
+
+  /// Writes the very bytes that `numpy.save` writes, whole or not at all.
+  public func write(to path: String) throws(FormatError) {
+    let header = NpyHeader.encoded(shape: shape, elementType: elements.type)
+    try writeAtomically(to: path) { (file) throws(FormatError) in
+      try file.write(header)
+      switch elements {
+      case .float32(let elements): try file.write(elements)
+      case .float64(let elements): try file.write(elements)
+      }
+    }
+  }
+}
+
+private func readElements<Element: BinaryFloatingPoint & BitwiseCopyable>(
+  of type: Element.Type, _ file: borrowing InputFile, _ header: NpyHeader
+) throws(FormatError) -> [Element] {
+  var elements = try file.readArray(
+    of: type, count: header.count, at: header.dataOffset, part: "data")
+  if header.isBigEndian {
+    elements.withUnsafeMutableBytes { swapBytes($0, elementSize: header.elementType.size) }
+  }
+  return header.isFortranOrder ? rowMajor(elements, shape: header.shape) : elements
+}
+
+/// Reverses the bytes of each element, of 4 or 8 bytes.
+private func swapBytes(_ bytes: UnsafeMutableRawBufferPointer, elementSize: Int) {
+  if elementSize == 4 {
+    for offset in stride(from: 0, to: bytes.count, by: 4) {
+      let bits = bytes.load(fromByteOffset: offset, as: UInt32.self)
+      bytes.storeBytes(of: bits.byteSwapped, toByteOffset: offset, as: UInt32.self)
+    }
+  } else {
+    for offset in stride(from: 0, to: bytes.count, by: 8) {
+      let bits = bytes.load(fromByteOffset: offset, as: UInt64.self)
+      bytes.storeBytes(of: bits.byteSwapped, toByteOffset: offset, as: UInt64.self)
+    }
+  }
+}

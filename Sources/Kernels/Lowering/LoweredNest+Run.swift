@@ -1,0 +1,75 @@
+import CKernels
+
+extension LoweredNest {
+  /// Computes the destination from the two sources; what it held before is overwritten.
+  ///
+  /// - Parameters:
+  ///   - destination: `destinationCount` elements, overlapping none of the others.
+  ///   - p: the first source of the role that is written (`ContractionNest.Role.sources`).
+  ///   - q: the second.
+  ///   - workspace: `workspaceCount` elements.
+  public func run<Element: TensorElement>(
+    into destination: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
+    _ q: UnsafePointer<Element>, workspace: UnsafeMutablePointer<Element>
+  ) {
+    func source(_ given: UnsafePointer<Element>, _ pack: Pack?) -> UnsafePointer<Element> {
+      guard let pack else { return given }
+      Element.permute(
+        extents: pack.extents, to: workspace + pack.offset, pack.packedStrides, from: given,
+        pack.givenStrides)
+      return UnsafePointer(workspace + pack.offset)
+    }
+    let d = packs[0].map { workspace + $0.offset } ?? destination
+    if isEmpty || !overwrites { d.initialize(repeating: 0, count: destinationCount) }
+    if !isEmpty {
+      walk(0, d, source(p, packs[1]), source(q, packs[2]), length: nil)
+    }
+    if let pack = packs[0] {
+      Element.permute(
+        extents: pack.extents, to: destination, pack.givenStrides, from: UnsafePointer(d),
+        pack.packedStrides)
+    }
+  }
+
+  private func walk<Element: TensorElement>(
+    _ depth: Int, _ d: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
+    _ q: UnsafePointer<Element>, length: Int?
+  ) {
+    guard depth < levels.count else { return call(d, p, q, length: length) }
+    func inner(_ offset: Strides, _ length: Int?) {
+      walk(depth + 1, d + offset[0], p + offset[1], q + offset[2], length: length)
+    }
+    switch levels[depth] {
+    case .strided(let count, let strides):
+      for index in 0..<count { inner(strides &* index, length) }
+    case .listed(let offsets):
+      for offset in offsets { inner(offset, length) }
+    case .clipped(let entries):
+      for entry in entries { inner(entry.offset, entry.length) }
+    }
+  }
+
+  private func call<Element: TensorElement>(
+    _ d: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>, _ q: UnsafePointer<Element>,
+    length: Int?
+  ) {
+    func extent(_ planned: Int, _ this: InnerKernel.Variable) -> Int {
+      variable == this ? length ?? planned : planned
+    }
+    switch kernel {
+    case .gemm(let gemm):
+      Element.gemm(
+        m: extent(gemm.m, .m), n: extent(gemm.n, .n), k: extent(gemm.k, .k),
+        gemm.exchanged ? q : p, pTransposed: gemm.pTransposed, pLeading: gemm.leading[1],
+        gemm.exchanged ? p : q, qTransposed: gemm.qTransposed, qLeading: gemm.leading[2],
+        beta: overwrites ? 0 : 1, d, dLeading: gemm.leading[0])
+    case .multiplyAdd(let outer, let inner, let outerStrides, let innerStrides):
+      func strides(_ tensor: Int) -> ConvoyStrides {
+        ConvoyStrides(outer: outerStrides[tensor], inner: innerStrides[tensor])
+      }
+      Element.multiplyAdd(
+        outer: extent(outer, .outer), inner: extent(inner, .inner), d, strides(0), p, strides(1),
+        q, strides(2))
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import CKernels
+import Synchronization
+
+/// Counts the bytes of the buffers allocated through it: how many live now, and the most at once.
+///
+/// ```swift
+/// let meter = MemoryMeter()
+/// _ = try Contraction<Float>(plan, meter: meter)(operands)
+/// print(meter.peakBytes)
+/// ```
+public final class MemoryMeter: Sendable {
+  private struct Count {
+    var live = 0
+    var peak = 0
+  }
+
+  private let count = Mutex(Count())
+
+  public init() {}
+
+  /// Bytes of the buffers that live now.
+  public var liveBytes: Int { count.withLock { $0.live } }
+
+  /// The most bytes that lived at once.
+  public var peakBytes: Int { count.withLock { $0.peak } }
+
+  func allocate(_ bytes: Int) {
+    count.withLock {
+      $0.live += bytes
+      $0.peak = max($0.peak, $0.live)
+    }
+  }
+
+  func release(_ bytes: Int) { count.withLock { $0.live -= bytes } }
+}
+
+/// The process's memory.
+public enum HostMemory {
+  /// Keeps freed tensors' memory for the next ones instead of giving it back to the system. Training
+  /// allocates the same sizes at every step, and each page that comes from the system costs a fault.
+  public static func keepFreed() { convoy_keep_freed_memory() }
+}

@@ -1,0 +1,144 @@
+/// A dense tensor: a shape and its elements, row-major (the last dimension contiguous).
+///
+/// A value: copies share storage until one of them is written.
+///
+/// ```swift
+/// var x = Tensor<Float>(shape: [2, 3])              // zeros
+/// x[1, 2] = 5
+/// let y = Tensor(shape: [2, 2], elements: [1, 2, 3, 4] as [Double])
+/// ```
+public struct Tensor<Element: TensorElement>: Sendable {
+  public let shape: [Int]
+  @usableFromInline var storage: TensorStorage<Element>
+
+  /// Number of elements; 1 for a scalar (empty shape).
+  public var count: Int { storage.count }
+
+  /// A tensor of zeros.
+  public init(shape: [Int]) {
+    self.init(uninitialized: shape)
+    storage.start.initialize(repeating: 0, count: storage.count)
+  }
+
+  /// A tensor whose elements are undefined until they are written; `meter` counts its bytes for as
+  /// long as it lives.
+  public init(uninitialized shape: [Int], meter: MemoryMeter? = nil) {
+    precondition(shape.allSatisfy { $0 >= 0 }, "a tensor's extents are never negative: \(shape)")
+    self.shape = shape
+    storage = TensorStorage(count: shape.reduce(1, *), meter: meter)
+  }
+
+  /// A tensor of given elements in row-major order; `elements.count` is the product of `shape`.
+  public init(shape: [Int], elements: some Collection<Element>) {
+    self.init(uninitialized: shape)
+    precondition(elements.count == count, "\(elements.count) elements for a tensor of \(shape)")
+    _ = UnsafeMutableBufferPointer(start: storage.start, count: count).initialize(from: elements)
+  }
+
+  /// A scalar.
+  public init(_ value: Element) { self.init(shape: [], elements: CollectionOfOne(value)) }
+
+  /// The elements in row-major order, copied.
+  public var elements: [Element] { withElements { Array($0) } }
+
+  /// The same elements under another shape of equal count.
+  public func reshaped(_ shape: [Int]) -> Tensor {
+    precondition(shape.reduce(1, *) == count, "a tensor of \(self.shape) cannot become \(shape)")
+    return Tensor(shape: shape, storage: storage)
+  }
+
+  init(shape: [Int], storage: TensorStorage<Element>) {
+    self.shape = shape
+    self.storage = storage
+  }
+
+  /// Reads the elements in place.
+  @inlinable
+  public func withElements<R, E: Error>(
+    _ body: (UnsafeBufferPointer<Element>) throws(E) -> R
+  ) throws(E) -> R {
+    defer { withExtendedLifetime(storage) {} }
+    return try body(UnsafeBufferPointer(start: storage.start, count: storage.count))
+  }
+
+  /// Writes the elements in place, after copying them if another tensor shares them.
+  @inlinable
+  public mutating func withMutableElements<R, E: Error>(
+    _ body: (UnsafeMutableBufferPointer<Element>) throws(E) -> R
+  ) throws(E) -> R {
+    if !isKnownUniquelyReferenced(&storage) { storage = storage.copy() }
+    defer { withExtendedLifetime(storage) {} }
+    return try body(UnsafeMutableBufferPointer(start: storage.start, count: storage.count))
+  }
+
+  /// Reads the elements through a pointer that is valid even for an empty tensor.
+  @inlinable
+  public func withPointer<R, E: Error>(
+    _ body: (UnsafePointer<Element>) throws(E) -> R
+  ) throws(E) -> R {
+    defer { withExtendedLifetime(storage) {} }
+    return try body(UnsafePointer(storage.start))
+  }
+
+  /// Writes the elements through a pointer that is valid even for an empty tensor.
+  @inlinable
+  public mutating func withMutablePointer<R, E: Error>(
+    _ body: (UnsafeMutablePointer<Element>) throws(E) -> R
+  ) throws(E) -> R {
+    if !isKnownUniquelyReferenced(&storage) { storage = storage.copy() }
+    defer { withExtendedLifetime(storage) {} }
+    return try body(storage.start)
+  }
+
+  /// The element at an index per dimension.
+  public subscript(index: Int...) -> Element {
+    get { withElements { $0[offset(index)] } }
+    set {
+      let offset = offset(index)
+      withMutableElements { $0[offset] = newValue }
+    }
+  }
+
+  private func offset(_ index: [Int]) -> Int {
+    precondition(index.count == shape.count, "\(index.count) indices for a tensor of \(shape)")
+    var offset = 0
+    for (position, extent) in zip(index, shape) {
+      precondition(0 <= position && position < extent, "index \(index) outside \(shape)")
+      offset = offset * extent + position
+    }
+    return offset
+  }
+}
+
+/// The memory of a tensor: aligned to 64 bytes, a cache line and an AVX-512 register.
+///
+/// Unchecked, because it is shared only read-only: `Tensor` copies it before a write unless its
+/// reference is the only one, exactly as `Array` does.
+@usableFromInline
+final class TensorStorage<Element: TensorElement>: @unchecked Sendable {
+  @usableFromInline let start: UnsafeMutablePointer<Element>
+  @usableFromInline let count: Int
+
+  private let meter: MemoryMeter?
+
+  init(count: Int, meter: MemoryMeter?) {
+    self.count = count
+    self.meter = meter
+    meter?.allocate(count * MemoryLayout<Element>.stride)
+    let bytes = max(count, 1) * MemoryLayout<Element>.stride
+    start = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+      .bindMemory(to: Element.self, capacity: max(count, 1))
+  }
+
+  @usableFromInline
+  func copy() -> TensorStorage {
+    let new = TensorStorage(count: count, meter: meter)
+    new.start.initialize(from: start, count: count)
+    return new
+  }
+
+  deinit {
+    UnsafeMutableRawPointer(start).deallocate()
+    meter?.release(count * MemoryLayout<Element>.stride)
+  }
+}

@@ -1,0 +1,88 @@
+import CKernels
+import COpenBLAS
+
+/// The element types that Convoy computes in: `Float` and `Double`.
+///
+/// The requirements are the whole of what the kernels ask of an element type, each a call that does
+/// much work, so that everything above may be generic without losing speed.
+public protocol TensorElement: BinaryFloatingPoint, Sendable {
+  /// `d[i, j] += p[i, j] · q[i, j]` over two strided loops (see `convoy_multiply_add_f32`).
+  static func multiplyAdd(
+    outer: Int, inner: Int, _ d: UnsafeMutablePointer<Self>, _ ds: ConvoyStrides,
+    _ p: UnsafePointer<Self>, _ ps: ConvoyStrides, _ q: UnsafePointer<Self>, _ qs: ConvoyStrides)
+
+  /// Copies a strided tensor; extents and strides outermost first.
+  static func permute(
+    extents: [Int], to: UnsafeMutablePointer<Self>, _ toStrides: [Int],
+    from: UnsafePointer<Self>, _ fromStrides: [Int])
+
+  /// `d = p·q + beta·d` with d (m × n), p (m × k) and q (k × n) row-major, or stored transposed.
+  static func gemm(
+    m: Int, n: Int, k: Int, _ p: UnsafePointer<Self>, pTransposed: Bool, pLeading: Int,
+    _ q: UnsafePointer<Self>, qTransposed: Bool, qLeading: Int, beta: Self,
+    _ d: UnsafeMutablePointer<Self>, dLeading: Int)
+}
+
+extension Float: TensorElement {
+  public static func multiplyAdd(
+    outer: Int, inner: Int, _ d: UnsafeMutablePointer<Float>, _ ds: ConvoyStrides,
+    _ p: UnsafePointer<Float>, _ ps: ConvoyStrides, _ q: UnsafePointer<Float>, _ qs: ConvoyStrides
+  ) {
+    convoy_multiply_add_f32(outer, inner, d, ds, p, ps, q, qs)
+  }
+
+  public static func permute(
+    extents: [Int], to: UnsafeMutablePointer<Float>, _ toStrides: [Int],
+    from: UnsafePointer<Float>, _ fromStrides: [Int]
+  ) {
+    convoy_permute_f32(extents.count, extents, to, toStrides, from, fromStrides)
+  }
+
+  public static func gemm(
+    m: Int, n: Int, k: Int, _ p: UnsafePointer<Float>, pTransposed: Bool, pLeading: Int,
+    _ q: UnsafePointer<Float>, qTransposed: Bool, qLeading: Int, beta: Float,
+    _ d: UnsafeMutablePointer<Float>, dLeading: Int
+  ) {
+    cblas_sgemm(
+      CblasRowMajor, pTransposed ? CblasTrans : CblasNoTrans,
+      qTransposed ? CblasTrans : CblasNoTrans, blasint(m), blasint(n), blasint(k), 1, p,
+      blasint(pLeading), q, blasint(qLeading), beta, d, blasint(dLeading))
+  }
+}
+
+extension Double: TensorElement {
+  public static func multiplyAdd(
+    outer: Int, inner: Int, _ d: UnsafeMutablePointer<Double>, _ ds: ConvoyStrides,
+    _ p: UnsafePointer<Double>, _ ps: ConvoyStrides, _ q: UnsafePointer<Double>,
+    _ qs: ConvoyStrides
+  ) {
+    convoy_multiply_add_f64(outer, inner, d, ds, p, ps, q, qs)
+  }
+
+  public static func permute(
+    extents: [Int], to: UnsafeMutablePointer<Double>, _ toStrides: [Int],
+    from: UnsafePointer<Double>, _ fromStrides: [Int]
+  ) {
+    convoy_permute_f64(extents.count, extents, to, toStrides, from, fromStrides)
+  }
+
+  public static func gemm(
+    m: Int, n: Int, k: Int, _ p: UnsafePointer<Double>, pTransposed: Bool, pLeading: Int,
+    _ q: UnsafePointer<Double>, qTransposed: Bool, qLeading: Int, beta: Double,
+    _ d: UnsafeMutablePointer<Double>, dLeading: Int
+  ) {
+    cblas_dgemm(
+      CblasRowMajor, pTransposed ? CblasTrans : CblasNoTrans,
+      qTransposed ? CblasTrans : CblasNoTrans, blasint(m), blasint(n), blasint(k), 1, p,
+      blasint(pLeading), q, blasint(qLeading), beta, d, blasint(dLeading))
+  }
+}
+
+/// Keeps OpenBLAS to one thread per rank: Convoy distributes work itself, and two thread pools on
+/// the same cores slow each other down.
+public enum BLAS {
+  public static func useOneThread() { openblas_set_num_threads(1) }
+
+  /// The library's own description, for diagnostics.
+  public static var configuration: String { String(cString: openblas_get_config()) }
+}

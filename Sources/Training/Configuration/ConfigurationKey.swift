@@ -1,0 +1,171 @@
+import Execution
+
+/// One key of a configuration: its name, where its value lives, and what values it takes.
+struct ConfigurationKey: Sendable {
+  /// With its section: `training.batchSize`.
+  let name: String
+  let expected: String
+  /// One line for people.
+  let summary: String
+  /// Whether a run that is resumed must have the same value.
+  let definesRun: Bool
+  /// Whether the value matters beside the others; if not, a resolved configuration leaves it out.
+  let applies: @Sendable (TrainingConfiguration) -> Bool
+  /// The value as YAML.
+  let text: @Sendable (TrainingConfiguration) -> String
+  /// Sets the value; `false`, and no change, where the scalar is not what is expected.
+  let set: @Sendable (inout TrainingConfiguration, ScalarText) -> Bool
+
+  init<Value>(
+    _ name: String, _ path: any WritableKeyPath<TrainingConfiguration, Value> & Sendable,
+    _ kind: ConfigurationValue<Value>, definesRun: Bool = true,
+    applies: @escaping @Sendable (TrainingConfiguration) -> Bool = { _ in true },
+    _ summary: String
+  ) {
+    self.name = name
+    self.summary = summary
+    self.definesRun = definesRun
+    self.applies = applies
+    expected = kind.expected
+    text = { kind.format($0[keyPath: path]) }
+    set = { configuration, scalar in
+      guard let value = kind.parse(scalar) else { return false }
+      configuration[keyPath: path] = value
+      return true
+    }
+  }
+
+  /// `training` of `training.batchSize`; empty for a key of no section.
+  var section: String { name.split(separator: ".").dropLast().joined(separator: ".") }
+  /// `batchSize` of `training.batchSize`.
+  var lastName: String { name.split(separator: ".").last.map(String.init) ?? name }
+}
+
+extension ConfigurationKey {
+  /// Every key there is, in the order of a resolved configuration.
+  static let all: [ConfigurationKey] = [
+    ConfigurationKey(
+      "seed", \.seed, .seed, "initial weights, order of the samples, synthetic data"),
+    ConfigurationKey("output", \.output, .text, definesRun: false, "the run folder"),
+
+    ConfigurationKey(
+      "model.form", \.model.form, .name(of: Form.all.map { $0.name.lowercased() }),
+      "form of the convolutions"),
+    ConfigurationKey(
+      "model.compression", \.model.compression, .number("above 0, at most 1") { 0 < $0 && $0 <= 1 },
+      applies: { $0.model.form != "dense" }, "parameters / parameters of the dense form"),
+
+    ConfigurationKey("data.kind", \.data.kind, .choice(), "what is trained on"),
+    ConfigurationKey(
+      "data.path", \.data.path, .textOrNull, definesRun: false,
+      applies: { $0.data.kind != .synthetic }, "folder of the IDX files"),
+    ConfigurationKey(
+      "data.trainingSamples", \.data.trainingSamples, .integerOrNull(atLeast: 1),
+      "train on the first so many samples"),
+    ConfigurationKey(
+      "data.testSamples", \.data.testSamples, .integerOrNull(atLeast: 1),
+      "test on the first so many samples"),
+    ConfigurationKey(
+      "data.height", \.data.height, .integer(1...4096), applies: isSynthetic, "synthetic only"),
+    ConfigurationKey(
+      "data.width", \.data.width, .integer(1...4096), applies: isSynthetic, "synthetic only"),
+    ConfigurationKey(
+      "data.channels", \.data.channels, .integer(1...4096), applies: isSynthetic, "synthetic only"),
+    ConfigurationKey(
+      "data.classes", \.data.classes, .integer(2...256), applies: isSynthetic, "synthetic only"),
+
+    ConfigurationKey(
+      "training.epochs", \.training.epochs, .integer(1...1_000_000), definesRun: false,
+      "passes over the training samples"),
+    ConfigurationKey(
+      "training.batchSize", \.training.batchSize, .integer(1...1_000_000),
+      "samples per step, all ranks together"),
+    ConfigurationKey(
+      "training.maxSteps", \.training.maxSteps, .integerOrNull(atLeast: 1), definesRun: false,
+      "stop after so many steps"),
+    ConfigurationKey(
+      "training.schedule", \.training.schedule, .choice(), "how the learning rate goes"),
+    ConfigurationKey(
+      "training.warmUpEpochs", \.training.warmUpEpochs, .number("from 0 to 1000000", isDuration),
+      "epochs over which the learning rate rises linearly"),
+    ConfigurationKey(
+      "training.stepEpochs", \.training.stepEpochs,
+      .number("above 0, at most 1000000") { $0 > 0 && isDuration($0) },
+      applies: { $0.training.schedule == .step }, "schedule step: epochs between two falls"),
+    ConfigurationKey(
+      "training.stepFactor", \.training.stepFactor,
+      .number("above 0, at most 1") { 0 < $0 && $0 <= 1 },
+      applies: { $0.training.schedule == .step }, "schedule step: factor of each fall"),
+    ConfigurationKey(
+      "training.checkpointing", \.model.checkpointing,
+      .choice([("keep", .keep), ("recompute", .recompute)]), definesRun: false,
+      "intermediates of the forward pass"),
+    ConfigurationKey(
+      "training.checkpointSteps", \.training.checkpointSteps, .integerOrNull(atLeast: 1),
+      definesRun: false, "checkpoint every so many steps, besides every epoch"),
+
+    ConfigurationKey("optimizer.kind", \.optimizer.kind, .choice(), "the optimizer"),
+    ConfigurationKey(
+      "optimizer.learningRate", \.optimizer.learningRate, .number("above 0") { $0 > 0 },
+      "highest learning rate of the schedule"),
+    ConfigurationKey(
+      "optimizer.momentum", \.optimizer.momentum, .number("from 0, below 1", isFraction),
+      applies: { $0.optimizer.kind == .sgd }, "sgd only"),
+    ConfigurationKey(
+      "optimizer.weightDecay", \.optimizer.weightDecay, .number("of at least 0") { $0 >= 0 },
+      "decay of the weights, not of biases and normalisations"),
+    ConfigurationKey(
+      "optimizer.beta1", \.optimizer.beta1, .number("from 0, below 1", isFraction),
+      applies: { $0.optimizer.kind == .adam }, "adam only"),
+    ConfigurationKey(
+      "optimizer.beta2", \.optimizer.beta2, .number("from 0, below 1", isFraction),
+      applies: { $0.optimizer.kind == .adam }, "adam only"),
+    ConfigurationKey(
+      "optimizer.epsilon", \.optimizer.epsilon, .number("above 0") { $0 > 0 },
+      applies: { $0.optimizer.kind == .adam }, "adam only"),
+  ]
+
+  static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
+  /// The sections, in order: `model`, `data`, …
+  static let sections = all.map(\.section).reduce(into: [String]()) { sections, section in
+    if !section.isEmpty && !sections.contains(section) { sections.append(section) }
+  }
+
+  /// The key a name was probably meant to be: the one that takes the fewest edits, with the
+  /// section or without it.
+  static func nearest(to name: String) -> ConfigurationKey? {
+    func distance(_ key: ConfigurationKey) -> Int {
+      let last = name.split(separator: ".").last.map(String.init) ?? name
+      let whole = editDistance(name.lowercased(), key.name.lowercased())
+      // A right name in a wrong section is nearer than a wrong name that is about as long.
+      let part = editDistance(last.lowercased(), key.lastName.lowercased()) + 1
+      return min(whole, part)
+    }
+    return all.min { distance($0) < distance($1) }
+  }
+}
+
+private func isSynthetic(_ configuration: TrainingConfiguration) -> Bool {
+  configuration.data.kind == .synthetic
+}
+
+private func isFraction(_ value: Double) -> Bool { 0 <= value && value < 1 }
+
+private func isDuration(_ epochs: Double) -> Bool { 0 <= epochs && epochs <= 1_000_000 }
+
+/// The fewest insertions, deletions and replacements of a character that turn one text into the
+/// other (Levenshtein, 1966).
+func editDistance(_ a: String, _ b: String) -> Int {
+  let b = Array(b)
+  var row = Array(0...b.count)
+  for (i, character) in a.enumerated() {
+    var diagonal = row[0]
+    row[0] = i + 1
+    for (j, other) in b.enumerated() {
+      let replaced = diagonal + (character == other ? 0 : 1)
+      diagonal = row[j + 1]
+      row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
+    }
+  }
+  return row[b.count]
+}

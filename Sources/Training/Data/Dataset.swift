@@ -1,0 +1,102 @@
+import Kernels
+
+/// Labelled images in memory: one part, training or test, of a data set.
+///
+/// Pixels stay bytes, a quarter of the memory; a batch is made of them when it is needed.
+///
+/// ```swift
+/// let data = try LabelledData(DataConfiguration(), seed: 0)
+/// let batch = data.training.batch([0, 1, 2], normalization: data.normalization)
+/// batch.images.shape  // [3, 28, 28, 1]
+/// ```
+public struct Dataset: Hashable, Sendable {
+  public let height: Int
+  public let width: Int
+  public let channels: Int
+  /// (sample, height, width, channels), row-major.
+  public let pixels: [UInt8]
+  /// One per sample, from 0.
+  public let labels: [UInt8]
+
+  public var count: Int { labels.count }
+  /// (height, width, channels).
+  public var imageShape: [Int] { [height, width, channels] }
+  /// Pixels times channels of one image.
+  public var imageSize: Int { height * width * channels }
+
+  /// - Precondition: there are `height · width · channels` pixels for every label.
+  public init(height: Int, width: Int, channels: Int, pixels: [UInt8], labels: [UInt8]) {
+    precondition(
+      pixels.count == labels.count * height * width * channels,
+      "\(pixels.count) pixels for \(labels.count) images of \(height)×\(width)×\(channels)")
+    self.height = height
+    self.width = width
+    self.channels = channels
+    self.pixels = pixels
+    self.labels = labels
+  }
+
+  /// The first `limit` samples, or all of them.
+  public func first(_ limit: Int?) -> Dataset {
+    guard let limit, limit < count else { return self }
+    return Dataset(
+      height: height, width: width, channels: channels,
+      pixels: Array(pixels[..<(limit * imageSize)]), labels: Array(labels[..<limit]))
+  }
+
+  /// The samples of these indices: images `bhws` (batch, height, width, channels), normalised, and
+  /// their labels. The batch may be empty.
+  public func batch(
+    _ indices: some Collection<Int>, normalization: Normalization
+  ) -> (images: Tensor<Float>, labels: [Int]) {
+    let table = normalization.table
+    var images = Tensor<Float>(uninitialized: [indices.count, height, width, channels])
+    images.withMutableElements { elements in
+      pixels.withUnsafeBufferPointer { pixels in
+        table.withUnsafeBufferPointer { table in
+          for (sample, index) in indices.enumerated() {
+            for pixel in 0..<imageSize {
+              elements[sample * imageSize + pixel] = table[Int(pixels[index * imageSize + pixel])]
+            }
+          }
+        }
+      }
+    }
+    return (images, indices.map { Int(labels[$0]) })
+  }
+}
+
+/// How bytes become numbers: (byte / 255 − mean) / standard deviation.
+///
+/// ```swift
+/// let normalization = Normalization(of: [0, 255])  // mean 0.5, standard deviation 0.5
+/// ```
+public struct Normalization: Hashable, Sendable {
+  public let mean: Double
+  public let standardDeviation: Double
+
+  public init(mean: Double, standardDeviation: Double) {
+    self.mean = mean
+    self.standardDeviation = standardDeviation
+  }
+
+  /// Mean and standard deviation of these pixels, all channels together; pixels that are all equal
+  /// are only centred. Exact whatever their number, as it counts how often each byte occurs.
+  public init(of pixels: [UInt8]) {
+    var counts = [Int](repeating: 0, count: 256)
+    for pixel in pixels { counts[Int(pixel)] += 1 }
+    let total = Double(max(1, pixels.count))
+    let sum = counts.enumerated().reduce(0.0) { $0 + Double($1.offset) * Double($1.element) }
+    let mean = sum / total
+    let squares = counts.enumerated().reduce(0.0) { sum, entry in
+      sum + Double(entry.element) * (Double(entry.offset) - mean) * (Double(entry.offset) - mean)
+    }
+    let deviation = (squares / total).squareRoot()
+    self.init(mean: mean / 255, standardDeviation: deviation > 0 ? deviation / 255 : 1)
+  }
+
+  /// The number of every byte.
+  var table: [Float] {
+    (0..<256).map { Float((Double($0) / 255 - mean) / standardDeviation) }
+  }
+}

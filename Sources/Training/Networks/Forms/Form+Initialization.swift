@@ -1,0 +1,56 @@
+import Foundation
+import Kernels
+import Planning
+
+/// Initial values of the factors.
+///
+/// The kernel is a sum over all ranks of products of independent factors, so the variance of one of
+/// its elements is Π extents of ranks (and blocks) × Π_f var_f, and an output sums S·Kh·Kw of them
+/// times an input. We want `gain` = (variance of output) / (mean square of input), so
+///
+///     Π_f var_f = gain / (S·Kh·Kw · Π ranks)
+///
+/// For the dense kernel, the only factor, this is He et al. (arXiv 1502.01852, eq. 10): gain 2 before
+/// a ReLU. Otherwise it leaves a choice, and we give all factors the same expected norm,
+/// elements_f · var_f = c: a step of gradient descent changes factor f by a share proportional to
+/// 1/‖A_f‖², so equal norms let all factors learn at one pace, and gradient flow keeps them equal
+/// (‖A_f‖² − ‖A_g‖² is conserved: Du, Hu and Lee, arXiv 1806.00900). Hence
+///
+///     c = (gain / (S·Kh·Kw · Π ranks) · Π_f elements_f)^(1/F),   var_f = c / elements_f.
+///
+/// Over 80 steps on Fashion-MNIST no form learned slower so than with equal variances, and CP and TR
+/// clearly faster.
+extension Form {
+  /// The standard deviation of each factor's elements.
+  func standardDeviations(_ kernel: KernelShape, rank: Int, gain: Double) -> [Double] {
+    let extents = extents(kernel, rank: rank)
+    let terms = (modes(.rank) + modes(.fixed)).reduce(1.0) { $0 * Double(extents[$1] ?? 1) }
+    let elements = factorShapes(kernel, rank: rank).map { Double($0.reduce(1, *)) }
+    // In logarithms, for the product of all elements may be far beyond Double's range.
+    let product = log(gain / (Double(kernel.fanIn) * terms))
+    let logarithm = elements.reduce(product) { $0 + log($1) } / Double(factors.count)
+    return elements.map { exp((logarithm - log($0)) / 2) }
+  }
+}
+
+/// A tensor of independent normal numbers with mean 0, which depend on the seed and the name of the
+/// parameter only: never on the number of ranks nor on what other parameters there are.
+func normalTensor(
+  shape: [Int], standardDeviation: Double, seed: UInt64, name: String
+) -> Tensor<Float> {
+  let random = CounterRandom(seed: seed, purpose: .initialWeights, item: stableHash(name))
+  var tensor = Tensor<Float>(uninitialized: shape)
+  tensor.withMutableElements { elements in
+    for index in elements.indices {
+      elements[index] = Float(standardDeviation) * random.normal(at: index)
+    }
+  }
+  return tensor
+}
+
+/// FNV-1a, 64 bits: Swift's own hashes differ from one process to the next.
+func stableHash(_ text: String) -> Int {
+  var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+  for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+  return Int(truncatingIfNeeded: hash)
+}

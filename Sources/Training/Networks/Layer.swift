@@ -1,0 +1,57 @@
+import Collectives
+import Kernels
+
+/// A trainable tensor with its gradient.
+///
+/// A class, for a layer and the optimizer refer to the same one.
+public final class Parameter {
+  /// Unique in its network and stable between runs: the key in checkpoints, e.g. `conv2.r1_t`.
+  public let name: String
+  public var value: Tensor<Float>
+  /// The sum over this rank's samples; over all ranks once the coordinator has reduced it.
+  public var gradient: Tensor<Float>
+  /// Whether weight decay applies; not to biases nor to the scale and shift of a normalisation.
+  public let decays: Bool
+
+  public init(name: String, value: Tensor<Float>, decays: Bool) {
+    self.name = name
+    self.value = value
+    self.decays = decays
+    gradient = Tensor(shape: value.shape)
+  }
+}
+
+/// What one pass through a network needs to know; passed, never ambient.
+public struct Pass: Sendable {
+  /// Training (batch statistics) or evaluation (running statistics).
+  public let isTraining: Bool
+  /// The ranks that share the global batch; batch statistics are summed over them.
+  public let communicator: any Communicator
+
+  public init(isTraining: Bool, communicator: any Communicator) {
+    self.isTraining = isTraining
+    self.communicator = communicator
+  }
+}
+
+/// From the gradient of a layer's output to that of its input; adds the layer's parameter gradients
+/// to `Parameter.gradient`. `nil` where nothing before the layer needs a gradient.
+public typealias Pullback = (_ outputGradient: Tensor<Float>) throws -> Tensor<Float>?
+
+/// One layer of a network. Images are `bhws`: batch, height, width, channels (channels last).
+public protocol Layer: AnyObject {
+  /// Trained by the optimizer.
+  var parameters: [Parameter] { get }
+  /// Kept in checkpoints but not trained: running statistics.
+  var state: [Parameter] { get }
+
+  /// The output, and how to go back. The batch may be empty on a rank.
+  func forward(_ input: Tensor<Float>, _ pass: Pass) throws -> (
+    output: Tensor<Float>, pullback: Pullback
+  )
+}
+
+extension Layer {
+  public var parameters: [Parameter] { [] }
+  public var state: [Parameter] { [] }
+}

@@ -1,0 +1,128 @@
+import Execution
+import Kernels
+import Planning
+
+/// A 2-D convolution whose kernel is a product of factors: one conv_einsum expression of image and
+/// factors (`Form`). Without bias, for batch normalisation follows.
+///
+/// Input `bhws`, output `bhwt`, zero padding such that stride 1 keeps height and width:
+///
+///     y[b, i, j, t] = Σ_{k, l, s} x[b, i·stride + k·dilation − ⌊reach/2⌋, …, s] · K[t, s, k, l]
+///
+/// ```swift
+/// let layer = try FactorizedConvolution(
+///   name: "conv2", form: .cp,
+///   kernel: KernelShape(inputChannels: 32, outputChannels: 64, height: 3, width: 3),
+///   compression: 0.1, seed: 0)
+/// let (y, pullback) = try layer.forward(x, pass)   // [b, 28, 28, 32] to [b, 28, 28, 64]
+/// ```
+public final class FactorizedConvolution: Layer {
+  public let name: String
+  public let form: Form
+  public let kernel: KernelShape
+  /// The extent of every rank mode.
+  public let rank: Int
+  public let parameters: [Parameter]
+  private let expression: ParameterizedExpression
+
+  /// The largest compression there is a point in: ranks grow no further than ten dense kernels.
+  public static let compressionLimit = 10.0
+
+  /// A layer with initial values of variance as `Form` derives them.
+  ///
+  /// - Parameters:
+  ///   - compression: parameters / parameters of the dense kernel, in (0, 10]; without meaning for
+  ///     the dense form. A rank below 1 becomes 1.
+  ///   - gain: variance of the output / mean square of the input; 2 where a ReLU follows.
+  ///   - needsInputGradient: `false` for the first layer, whose pullback then returns `nil`.
+  /// - Throws: `NetworkError`, if the compression is out of range, an extent is not positive, or
+  ///   the form is larger than the dense kernel even at rank 1.
+  public init(
+    name: String, form: Form, kernel: KernelShape, compression: Double, stride: Int = 1,
+    dilation: Int = 1, gain: Double = 2, seed: UInt64, needsInputGradient: Bool = true,
+    checkpointing: Checkpointing = .keep
+  ) throws {
+    try checkPositive(
+      name,
+      [
+        ("the number of input channels", kernel.inputChannels),
+        ("the number of output channels", kernel.outputChannels),
+        ("the kernel's height", kernel.height), ("the kernel's width", kernel.width),
+        ("the stride", stride), ("the dilation", dilation),
+      ])
+    let rank = try FactorizedConvolution.rank(name, form, kernel, compression)
+    let shapes = form.factorShapes(kernel, rank: rank)
+    let deviations = form.standardDeviations(kernel, rank: rank, gain: gain)
+    self.name = name
+    self.form = form
+    self.kernel = kernel
+    self.rank = rank
+    parameters = form.factors.indices.map { factor in
+      let modes = form.factors[factor].map(\.name).joined(separator: "_")
+      let parameter = "\(name).\(modes)"
+      let value = normalTensor(
+        shape: shapes[factor], standardDeviation: deviations[factor], seed: seed, name: parameter)
+      return Parameter(name: parameter, value: value, decays: true)
+    }
+    // The image is the feature even where it is smaller than the kernel.
+    let rule = ConvRule(
+      stride: stride, dilation: dilation, padding: .same, kind: .correlation, feature: 0)
+    expression = ParameterizedExpression(
+      name: name, text: form.expression, rules: ConvRules(all: rule), parameters: parameters,
+      needsInputGradient: needsInputGradient, checkpointing: checkpointing)
+  }
+
+  /// Elements of all factors.
+  public var parameterCount: Int { parameters.reduce(0) { $0 + $1.value.count } }
+
+  /// - Throws: `NetworkError.unexpectedInput`, and what planning or kernels throw.
+  public func forward(_ input: Tensor<Float>, _ pass: Pass) throws -> (
+    output: Tensor<Float>, pullback: Pullback
+  ) {
+    let shape = input.shape
+    guard shape.count == 4, shape[3] == kernel.inputChannels else {
+      throw NetworkError.unexpectedInput(
+        layer: name, shape: shape, expected: "[batch, height, width, \(kernel.inputChannels)]")
+    }
+    // Reshaped forms see the channels as several modes; row-major order makes that free.
+    let inputModes = form.inputExtents(kernel)
+    let (output, pullback) = try expression.forward(
+      input.reshaped(shape.dropLast() + inputModes), pass)
+    let modeShape = output.shape
+    let images = output.reshaped(modeShape.prefix(3) + [kernel.outputChannels])
+    return (images, { try pullback($0.reshaped(modeShape))?.reshaped(shape) })
+  }
+
+  private static func rank(
+    _ name: String, _ form: Form, _ kernel: KernelShape, _ compression: Double
+  ) throws -> Int {
+    guard form.hasRank else { return 1 }
+    guard compression > 0, compression <= compressionLimit else {
+      throw NetworkError.compressionOutOfRange(
+        layer: name, form: form.name, compression: compression, limit: compressionLimit)
+    }
+    // A compressed layer larger than what it compresses is a mistake, unless asked for.
+    let least = form.parameterCount(kernel, rank: 1)
+    guard least <= max(1, compression) * Double(kernel.count) else {
+      throw NetworkError.formLargerThanDense(
+        layer: name, form: form.name, inputChannels: kernel.inputChannels,
+        outputChannels: kernel.outputChannels, kernel: [kernel.height, kernel.width],
+        compression: compression, parameters: Int(least), denseParameters: kernel.count)
+    }
+    return form.rank(of: kernel, compression: compression)
+  }
+}
+
+extension Form {
+  /// The extents of the input's channel modes, whose product is S.
+  func inputExtents(_ kernel: KernelShape) -> [Int] {
+    evenFactors(kernel.inputChannels, count: channelModes(.input).count)
+  }
+}
+
+/// - Throws: `NetworkError.extentNotPositive` for the first that is not at least 1.
+func checkPositive(_ layer: String, _ extents: [(what: String, extent: Int)]) throws {
+  for (what, extent) in extents where extent < 1 {
+    throw NetworkError.extentNotPositive(layer: layer, what: what, extent: extent)
+  }
+}

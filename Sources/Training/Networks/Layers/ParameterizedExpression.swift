@@ -1,0 +1,96 @@
+import CKernels
+import Execution
+import Kernels
+import Planning
+
+/// An expression of an input and parameters, planned once for every input shape that comes by: the
+/// contraction in a layer.
+///
+/// Batches come in a few sizes only (whole, the last of an epoch, evaluation), so the plans are
+/// kept.
+final class ParameterizedExpression {
+  /// The layer's, for messages.
+  let name: String
+  /// The input is the first operand, the parameters follow.
+  let text: String
+  let rules: ConvRules
+  let parameters: [Parameter]
+  /// Whether anything before the layer needs a gradient.
+  let needsInputGradient: Bool
+  private let checkpointing: Checkpointing
+  private var contractions: [[Int]: Contraction<Float>] = [:]
+
+  init(
+    name: String, text: String, rules: ConvRules = ConvRules(), parameters: [Parameter],
+    needsInputGradient: Bool, checkpointing: Checkpointing
+  ) {
+    self.name = name
+    self.text = text
+    self.rules = rules
+    self.parameters = parameters
+    self.needsInputGradient = needsInputGradient
+    self.checkpointing = checkpointing
+  }
+
+  /// The result, and how to go back; an input of no samples gives a result of none.
+  func forward(_ input: Tensor<Float>, _ pass: Pass) throws -> (
+    output: Tensor<Float>, pullback: Pullback
+  ) {
+    let operands = [input] + parameters.map(\.value)
+    guard input.count > 0 else { return try forwardEmpty(operands) }
+    let contraction = try contraction(operands.map(\.shape))
+    guard pass.isTraining else {
+      return (try contraction(operands), noPullback(name))
+    }
+    let (result, record) = try contraction.recorded(operands)
+    let needed = needed
+    let pullback: Pullback = { [parameters] outputGradient in
+      let gradients = try contraction.gradients(
+        record, outputGradient: outputGradient, needed: needed)
+      for (parameter, gradient) in zip(parameters, gradients.dropFirst()) {
+        if let gradient { parameter.accumulate(gradient) }
+      }
+      return gradients[0]
+    }
+    return (result, pullback)
+  }
+
+  /// Which operands need a gradient.
+  private var needed: [Bool] { [needsInputGradient] + parameters.map { _ in true } }
+
+  private func contraction(_ shapes: [[Int]]) throws -> Contraction<Float> {
+    if let contraction = contractions[shapes[0]] { return contraction }
+    let expression = try BoundExpression(text, shapes: shapes, rules: rules)
+    let plan = try Plan(expression, options: PlanOptions(needsGradient: needed))
+    let contraction = Contraction<Float>(plan, checkpointing: checkpointing)
+    contractions[shapes[0]] = contraction
+    return contraction
+  }
+
+  /// A rank without samples adds nothing to any sum, but takes part in the layers that communicate.
+  private func forwardEmpty(_ operands: [Tensor<Float>]) throws -> (
+    output: Tensor<Float>, pullback: Pullback
+  ) {
+    let expression = try BoundExpression(text, shapes: operands.map(\.shape), rules: rules)
+    let inputGradient = needsInputGradient ? Tensor<Float>(shape: operands[0].shape) : nil
+    return (Tensor(shape: expression.outputShape), { _ in inputGradient })
+  }
+}
+
+extension Parameter {
+  /// Adds one more part of the gradient's sum.
+  func accumulate(_ part: Tensor<Float>) {
+    precondition(part.shape == gradient.shape, "\(name): a gradient of \(part.shape)")
+    part.withElements { part in
+      gradient.withMutableElements { sum in
+        guard let from = part.baseAddress, let to = sum.baseAddress else { return }
+        convoy_accumulate(part.count, from, to)
+      }
+    }
+  }
+}
+
+/// The pullback of an evaluation pass, for which nothing is kept.
+func noPullback(_ layer: String) -> Pullback {
+  { _ in throw NetworkError.evaluationHasNoGradient(layer: layer) }
+}

@@ -1,0 +1,110 @@
+import Kernels
+
+/// Layers one after the other.
+///
+/// ```swift
+/// let network = try Network(
+///   ModelConfiguration(form: "cp", compression: 0.1), height: 28, width: 28, channels: 1,
+///   classes: 10, seed: 0)
+/// let (logits, pullback) = try network.forward(images, pass)
+/// let loss = try softmaxCrossEntropy(logits: logits, labels: labels)
+/// _ = try pullback(loss.gradient)          // fills Parameter.gradient of network.parameters
+/// ```
+public final class Network {
+  public let layers: [any Layer]
+  /// Trained, in order of the layers.
+  public let parameters: [Parameter]
+  /// Kept in checkpoints beside the parameters: running statistics.
+  public let state: [Parameter]
+
+  /// - Throws: `NetworkError.duplicateParameter`, for checkpoints refer to parameters by name.
+  public init(layers: [any Layer]) throws {
+    self.layers = layers
+    parameters = layers.flatMap(\.parameters)
+    state = layers.flatMap(\.state)
+    var names: Set<String> = []
+    for parameter in parameters + state where !names.insert(parameter.name).inserted {
+      throw NetworkError.duplicateParameter(name: parameter.name)
+    }
+  }
+
+  /// Elements of all parameters.
+  public var parameterCount: Int { parameters.reduce(0) { $0 + $1.value.count } }
+
+  /// Sets every gradient to 0, as must be done before each step: pullbacks add to them.
+  public func resetGradients() {
+    for parameter in parameters {
+      parameter.gradient.withMutableElements { $0.update(repeating: 0) }
+    }
+  }
+
+  /// Images `[batch, height, width, channels]` to logits `[batch, classes]`.
+  ///
+  /// The pullback may be called once: it lets go of what each layer has kept as soon as that layer
+  /// is done.
+  public func forward(_ images: Tensor<Float>, _ pass: Pass) throws -> (
+    logits: Tensor<Float>, pullback: Pullback
+  ) {
+    var activations = images
+    var pullbacks: [Pullback] = []
+    for layer in layers {
+      let (output, pullback) = try layer.forward(activations, pass)
+      activations = output
+      if pass.isTraining { pullbacks.append(pullback) }
+    }
+    guard pass.isTraining else { return (activations, noPullback("network")) }
+    let pullback: Pullback = { outputGradient in
+      var gradient: Tensor<Float>? = outputGradient
+      while let pullback = pullbacks.popLast() {
+        guard let outputGradient = gradient else { return nil }
+        gradient = try pullback(outputGradient)
+      }
+      return gradient
+    }
+    return (activations, pullback)
+  }
+}
+
+extension Network {
+  /// The demo network: a dense 3×3 convolution to 32 channels, three 3×3 convolutions in the
+  /// model's form to 64, 128 and 128, each with batch normalisation and ReLU, the second and third
+  /// followed by a maximum over 2×2 pixels; then the mean over all pixels, and a linear layer.
+  ///
+  /// Initial weights depend on the seed and the parameters' names only.
+  ///
+  /// - Throws: `NetworkError`, if the form is unknown or cannot be that compressed, or the images
+  ///   are too small for two pools (4×4).
+  public convenience init(
+    _ model: ModelConfiguration, height: Int, width: Int, channels: Int, classes: Int, seed: UInt64
+  ) throws {
+    let form = try Form.named(model.form)
+    guard min(height, width) >= 4 else {
+      throw NetworkError.unexpectedInput(
+        layer: "network", shape: [height, width, channels],
+        expected: "[height, width, channels] with at least 4×4 pixels")
+    }
+    func convolution(_ name: String, _ form: Form, _ inputs: Int, _ outputs: Int) throws
+      -> [any Layer]
+    {
+      let isFirst = name == "conv1"
+      return [
+        try FactorizedConvolution(
+          name: name, form: form,
+          kernel: KernelShape(inputChannels: inputs, outputChannels: outputs, height: 3, width: 3),
+          compression: model.compression, seed: seed, needsInputGradient: !isFirst,
+          checkpointing: model.checkpointing),
+        try BatchNormalization(
+          name: name.replacing("conv", with: "norm"), channels: outputs, relu: true),
+      ]
+    }
+    try self.init(
+      layers: convolution("conv1", .dense, channels, 32)
+        + convolution("conv2", form, 32, 64) + [MaxPool(name: "pool2", window: 2)]
+        + convolution("conv3", form, 64, 128) + [MaxPool(name: "pool3", window: 2)]
+        + convolution("conv4", form, 128, 128)
+        + [
+          GlobalAveragePool(name: "pool4"),
+          Linear(name: "linear", inputs: 128, outputs: classes, seed: seed),
+        ])
+  }
+}

@@ -1,0 +1,123 @@
+import Formats
+import Foundation
+import Kernels
+
+/// How far a run has got, to the step.
+struct RunProgress: Hashable, Codable, Sendable {
+  /// Steps done, over all epochs.
+  var step = 0
+  var completedEpochs = 0
+  /// Steps done of the epoch after those.
+  var epochStep = 0
+  /// Over the samples of these steps.
+  var lossSum = 0.0
+  var samples = 0
+  /// Wall time of these steps.
+  var seconds = 0.0
+
+  /// The epoch that the next step belongs to, from 1.
+  var epoch: Int { completedEpochs + 1 }
+
+  mutating func completeEpoch() {
+    self = RunProgress(step: step, completedEpochs: completedEpochs + 1)
+  }
+}
+
+/// All that a run needs to go on as if it had never stopped, in one safetensors file:
+/// `parameters/…`, `state/…` and `optimizer/…`, and in the metadata the progress and the
+/// configuration.
+///
+/// One file, so that one rename makes it whole: a crash at any moment leaves the checkpoint before.
+struct Checkpoint {
+  var progress: RunProgress
+  var configuration: TrainingConfiguration
+  var tensors: [(name: String, value: Tensor<Float>)]
+
+  private static let format = "convoy checkpoint 1"
+
+  init(
+    progress: RunProgress, configuration: TrainingConfiguration, network: Network,
+    optimizer: any GradientOptimizer
+  ) {
+    self.progress = progress
+    self.configuration = configuration
+    tensors =
+      network.parameters.map { ("parameters/" + $0.name, $0.value) }
+      + network.state.map { ("state/" + $0.name, $0.value) }
+      + optimizer.state.map { ("optimizer/" + $0.name, $0.value) }
+  }
+
+  /// - Throws: `FormatError`, if the file is no whole safetensors file;
+  ///   `TrainingError.checkpointOfOtherRun`, if it is no checkpoint.
+  init(path: String) throws {
+    let file = try Safetensors(path: path)
+    guard file.metadata["format"] == Self.format, let text = file.metadata["progress"],
+      let progress = try? JSONDecoder().decode(RunProgress.self, from: Data(text.utf8)),
+      let yaml = file.metadata["configuration"]
+    else {
+      throw TrainingError.checkpointOfOtherRun(
+        path: path, problem: "its metadata is not that of '\(Self.format)'")
+    }
+    self.progress = progress
+    configuration = try TrainingConfiguration(yaml: yaml, source: path)
+    tensors = try file.tensors.map { tensor in
+      guard case .float32(let elements) = tensor.elements else {
+        throw TrainingError.checkpointOfOtherRun(
+          path: path, problem: "tensor '\(tensor.name)' is not of float32")
+      }
+      return (tensor.name, Tensor(shape: tensor.shape, elements: elements))
+    }
+  }
+
+  func write(to path: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    try Safetensors(
+      tensors: tensors.map(namedTensor),
+      metadata: [
+        "format": Self.format, "step": "\(progress.step)", "epoch": "\(progress.epoch)",
+        "seed": "\(configuration.seed)", "configuration": configuration.yaml,
+        "progress": String(decoding: try encoder.encode(progress), as: UTF8.self),
+      ]
+    ).write(to: path)
+  }
+
+  /// Puts everything back; `path` is for errors.
+  func restore(
+    _ network: Network, _ optimizer: inout any GradientOptimizer, path: String
+  ) throws {
+    let values = Dictionary(tensors.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
+    for (prefix, parameters) in [("parameters/", network.parameters), ("state/", network.state)] {
+      for parameter in parameters {
+        guard let value = values[prefix + parameter.name] else {
+          throw TrainingError.checkpointOfOtherRun(
+            path: path, problem: "it has no tensor '\(prefix + parameter.name)'")
+        }
+        guard value.shape == parameter.value.shape else {
+          throw TrainingError.checkpointOfOtherRun(
+            path: path,
+            problem: "tensor '\(prefix + parameter.name)' has shape \(value.shape), but the "
+              + "network needs \(parameter.value.shape)")
+        }
+        parameter.value = value
+      }
+    }
+    let state = tensors.filter { $0.name.hasPrefix("optimizer/") }.map {
+      (String($0.name.dropFirst("optimizer/".count)), $0.value)
+    }
+    try optimizer.restore(
+      Dictionary(state, uniquingKeysWith: { $1 }), parameters: network.parameters)
+  }
+}
+
+/// The trained network for others to load: parameters and running statistics by their names.
+func writeWeights(_ network: Network, model: ModelConfiguration, to path: String) throws {
+  try Safetensors(
+    tensors: (network.parameters + network.state).map { namedTensor($0.name, $0.value) },
+    metadata: ["form": model.form, "compression": "\(model.compression)"]
+  ).write(to: path)
+}
+
+private func namedTensor(_ name: String, _ value: Tensor<Float>) -> Safetensors.NamedTensor {
+  Safetensors.NamedTensor(name: name, shape: value.shape, elements: .float32(value.elements))
+}

@@ -1,0 +1,48 @@
+import Collectives
+import Kernels
+
+/// What one step adds up over all ranks, in one buffer and one reduction: every gradient, the loss
+/// and the number of samples.
+///
+/// Sums are divided by the global number of samples only once they are complete, so parts of
+/// unequal size, and empty ones, give the exact mean.
+struct GradientSum {
+  /// The gradients one after the other, then the loss sum and the number of samples.
+  private var buffer: [Float]
+
+  init(_ parameters: [Parameter]) {
+    buffer = [Float](repeating: 0, count: parameters.reduce(2) { $0 + $1.gradient.count })
+  }
+
+  /// Replaces this rank's gradient sums by the mean gradients over the global batch, and returns
+  /// its loss sum and its number of samples.
+  mutating func reduce(
+    _ parameters: [Parameter], lossSum: Double, samples: Int, communicator: any Communicator
+  ) throws -> (lossSum: Double, samples: Int) {
+    var start = 0
+    for parameter in parameters {
+      parameter.gradient.withElements { gradient in
+        buffer.withUnsafeMutableBufferPointer { buffer in
+          _ = UnsafeMutableBufferPointer(rebasing: buffer[start..<start + gradient.count])
+            .update(from: gradient)
+        }
+      }
+      start += parameter.gradient.count
+    }
+    buffer[start] = Float(lossSum)
+    buffer[start + 1] = Float(samples)
+    try buffer.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
+
+    let total = buffer[start + 1]
+    start = 0
+    for parameter in parameters {
+      parameter.gradient.withMutableElements { gradient in
+        buffer.withUnsafeBufferPointer { buffer in
+          for i in gradient.indices { gradient[i] = buffer[start + i] / total }
+        }
+      }
+      start += parameter.gradient.count
+    }
+    return (Double(buffer[start]), Int(total))
+  }
+}

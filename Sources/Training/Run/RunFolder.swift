@@ -1,0 +1,141 @@
+import Formats
+import Foundation
+
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
+
+/// The files of one run. Only rank 0 writes them.
+///
+///     configuration.yaml     all keys that matter, with their values
+///     metrics.jsonl          one line per step and per epoch
+///     plot.svg               loss and accuracy
+///     checkpoints/step-….safetensors
+///     weights.safetensors    at the end
+struct RunFolder: Hashable, Sendable {
+  let path: String
+
+  var configuration: String { path + "/configuration.yaml" }
+  var metrics: String { path + "/metrics.jsonl" }
+  var plot: String { path + "/plot.svg" }
+  var weights: String { path + "/weights.safetensors" }
+  var checkpoints: String { path + "/checkpoints" }
+
+  init(path: String) {
+    var path = path[...]
+    while path.count > 1 && path.hasSuffix("/") { path.removeLast() }
+    self.path = String(path)
+  }
+
+  /// Makes the folder of a new run, which must be new or empty, with its parents.
+  ///
+  /// - Returns: the folders that were made, the innermost last; see `remove`.
+  /// - Throws: `TrainingError.outputHoldsFiles`, `outputUnwritable`.
+  func create() throws -> [String] {
+    let made = try makeFolders(path)
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: path)
+    } catch {
+      throw TrainingError.outputUnwritable(path: path, code: EACCES)
+    }
+    guard names.isEmpty else {
+      throw TrainingError.outputHoldsFiles(path: path, holdsRun: isRun)
+    }
+    try checkWritable()
+    return made
+  }
+
+  /// Checks that there is a run to be resumed, and removes what a crash left half-written.
+  ///
+  /// An empty folder counts: the run in it was killed before it wrote anything.
+  func open() throws {
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+      let exists = FileManager.default.fileExists(atPath: path)
+      throw TrainingError.nothingToResume(path: path, exists: exists)
+    }
+    try checkWritable()
+    // Half-written files have hidden names that only `writeAtomically` makes.
+    let isLeftover = { (name: String) in name.hasPrefix(".") && name.hasSuffix(".partial") }
+    guard isRun || names.allSatisfy(isLeftover) else {
+      throw TrainingError.nothingToResume(path: path, exists: true)
+    }
+    let inner = (try? FileManager.default.contentsOfDirectory(atPath: checkpoints)) ?? []
+    for leftover in names.filter(isLeftover).map({ "\(path)/\($0)" })
+      + inner.filter(isLeftover).map({ "\(checkpoints)/\($0)" })
+    {
+      unlink(leftover)
+    }
+  }
+
+  /// Undoes `create` for a run that could not start.
+  static func remove(_ made: [String]) {
+    for folder in made.reversed() { rmdir(folder) }
+  }
+
+  func checkpoint(step: Int) -> String {
+    let digits = String(step)
+    let zeros = String(repeating: "0", count: max(0, 9 - digits.count))
+    return "\(checkpoints)/step-\(zeros)\(digits).safetensors"
+  }
+
+  /// The steps of the whole checkpoints, in order.
+  var checkpointSteps: [Int] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: checkpoints)) ?? []
+    return names.compactMap { name in
+      guard name.hasPrefix("step-"), name.hasSuffix(".safetensors") else { return nil }
+      return Int(name.dropFirst("step-".count).dropLast(".safetensors".count))
+    }.sorted()
+  }
+
+  /// - Throws: `TrainingError.differentRun`, unless the run in this folder can go on as configured.
+  func requireSameRun(
+    _ configuration: TrainingConfiguration, as saved: TrainingConfiguration
+  ) throws {
+    let differences = configuration.differences(from: saved)
+    guard differences.isEmpty else {
+      throw TrainingError.differentRun(path: path, differences: differences)
+    }
+  }
+
+  func makeCheckpointsFolder() throws { _ = try makeFolders(checkpoints) }
+
+  private var isRun: Bool { FileManager.default.fileExists(atPath: configuration) }
+
+  private func checkWritable() throws {
+    guard access(path, W_OK | X_OK) == 0 else {
+      throw TrainingError.outputUnwritable(path: path, code: errno)
+    }
+  }
+
+  private func makeFolders(_ folder: String) throws -> [String] {
+    var made: [String] = []
+    var current = folder.hasPrefix("/") ? "" : "."
+    for part in folder.split(separator: "/") {
+      current += "/" + part
+      if mkdir(current, 0o777) == 0 {
+        made.append(current)
+        continue
+      }
+      // On a read-only file system, a folder that exists may give another code than EEXIST.
+      let code = errno
+      var isFolder: ObjCBool = false
+      guard FileManager.default.fileExists(atPath: current, isDirectory: &isFolder) else {
+        Self.remove(made)
+        throw TrainingError.outputUnwritable(path: path, code: code)
+      }
+      guard isFolder.boolValue else {
+        Self.remove(made)
+        throw TrainingError.outputUnwritable(path: path, code: ENOTDIR)
+      }
+    }
+    return made
+  }
+}
+
+/// Writes text whole or not at all.
+func writeText(_ text: String, to path: String) throws {
+  try writeAtomically(to: path, bytes: Array(text.utf8))
+}

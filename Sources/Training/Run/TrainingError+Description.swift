@@ -1,0 +1,138 @@
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
+
+extension TrainingError: CustomStringConvertible {
+  /// One message for people: what was wrong, what was expected and, where one exists, the fix.
+  public var description: String {
+    switch self {
+    case .unreadableConfiguration, .malformedConfiguration, .malformedOverride, .unknownKey,
+      .invalidValue, .notASection:
+      configurationProblem
+    case .missingData, .missingDataPath, .noImages, .imageCount, .extentsDiffer,
+      .labelBeyondTraining, .tooFewClasses, .syntheticTooLarge:
+      dataProblem
+    default:
+      runProblem
+    }
+  }
+
+  private var configurationProblem: String {
+    switch self {
+    case .unreadableConfiguration(let file, let reason):
+      switch reason {
+      case .missing: "\(file): there is no such file; expected a YAML configuration"
+      case .denied: "\(file): cannot be read; expected a YAML configuration file"
+      case .notText: "\(file): this is not UTF-8 text; expected a YAML configuration"
+      }
+    case .malformedConfiguration(let source, let reason):
+      "\(source): \(reason)"
+    case .malformedOverride(let text):
+      "--set '\(text)': expected key=value, such as training.epochs=3"
+    case .unknownKey(let key, let nearest, let source):
+      "\(source): there is no key '\(key)'; did you mean '\(nearest)'?"
+    case .invalidValue(let key, let value, let expected, let source):
+      "\(source): \(key) is \(value.isEmpty ? "empty" : value); expected \(expected)"
+    case .notASection(let section, let value, let source, let keys):
+      """
+      \(source): '\(section)' is a section and cannot be \(value); set one of its keys: \
+      \(keys.map { "\(section).\($0)" }.joined(separator: ", "))
+      """
+    default: ""
+    }
+  }
+
+  private var dataProblem: String {
+    switch self {
+    case .missingData(let folder, let file, let isFashionMNIST):
+      "\(folder): there is no \(file) nor \(file).gz; "
+        + (isFashionMNIST
+          ? "install Fashion-MNIST (apt-get install dataset-fashion-mnist) or set data.path"
+          : "data.path must hold four IDX files named as MNIST's are")
+    case .missingDataPath:
+      "data.path is not set; data.kind idx needs the folder of the IDX files"
+    case .noImages(let file, let shape):
+      "\(file): holds no images (shape \(shape)); expected at least one, of at least one pixel"
+    case .imageCount(let images, let imageCount, let labels, let labelCount):
+      "\(images) has \(imageCount) images, but \(labels) has \(labelCount) labels; expected as many"
+    case .extentsDiffer(let training, let trainingExtents, let test, let testExtents):
+      """
+      \(test): the images are \(extents(testExtents)), but those of \(training) are \
+      \(extents(trainingExtents)); expected the same
+      """
+    case .labelBeyondTraining(let file, let sample, let label, let classes):
+      """
+      \(file): the label of sample \(sample) is \(label), but the training labels are \
+      0 to \(classes - 1)
+      """
+    case .tooFewClasses(let file, let classes):
+      "\(file): the labels name \(classes) class; expected at least 2 to tell apart"
+    case .syntheticTooLarge(let samples, let shape):
+      """
+      \(samples) synthetic images of \(extents(shape)) do not fit in memory; \
+      lower data.trainingSamples, data.testSamples or the extents
+      """
+    default: ""
+    }
+  }
+
+  private var runProblem: String {
+    switch self {
+    case .outputHoldsFiles(let path, true):
+      """
+      \(path) already holds a run; continue it with --resume \(path), or choose another folder with \
+      --set output=…
+      """
+    case .outputHoldsFiles(let path, false):
+      """
+      \(path) is not empty, and holds no run of convoy; choose a new or empty folder with \
+      --set output=…
+      """
+    case .outputUnwritable(let path, let code):
+      """
+      \(path): cannot be used as the run folder: \(String(cString: strerror(code))); choose a folder \
+      you can write to with --set output=…
+      """
+    case .nothingToResume(let path, true):
+      "\(path): there is no run here to resume; expected the output folder of an earlier run"
+    case .nothingToResume(let path, false):
+      "\(path): there is no such folder to resume; expected the output folder of an earlier run"
+    case .differentRun(let path, let differences):
+      """
+      \(path): cannot be resumed with another configuration: \
+      \(differences.map { "\($0.key) was \($0.saved) and is now \($0.requested)" }
+        .joined(separator: "; ")); use the values of the run, or start a new one
+      """
+    case .checkpointOfOtherRun(let path, let problem):
+      "\(path): is no checkpoint of this run: \(problem)"
+    case .nonFiniteLoss(let step, let epoch, let loss, let learningRate):
+      """
+      the loss became \(number(loss)) at step \(step) (epoch \(epoch), learning rate \(learningRate)); \
+      try a lower optimizer.learningRate or a longer training.warmUpEpochs
+      """
+    case .nonFiniteTestLoss(let step, let epoch, let loss):
+      """
+      the test loss became \(number(loss)) after step \(step) (epoch \(epoch)); try a lower \
+      optimizer.learningRate or a longer training.warmUpEpochs
+      """
+    case .failedElsewhere(let ranks):
+      """
+      stopped because rank\(ranks.count == 1 ? "" : "s") \
+      \(ranks.map(String.init).joined(separator: ", ")) failed
+      """
+    case .configurationsDiffer(let rank):
+      "rank \(rank) was given another configuration than rank 0; start all ranks with the same one"
+    default: ""
+    }
+  }
+}
+
+/// A loss that is not finite; which sign a NaN has means nothing.
+private func number(_ loss: Double) -> String { loss.isNaN ? "NaN" : "\(loss)" }
+
+/// `28×28`.
+private func extents(_ shape: [Int]) -> String {
+  shape.map(String.init).joined(separator: "×")
+}

@@ -1,0 +1,66 @@
+/// Why a training run could not start or go on: one value for every failure of configuration, data
+/// and the loop. Networks and files have their own, `NetworkError` and `FormatError`.
+///
+/// ```swift
+/// do {
+///   _ = try TrainingConfiguration(file: "run.yaml", overrides: ["training.epoch=3"])
+/// } catch {
+///   print(error)  // --set: there is no key 'training.epoch'; did you mean 'training.epochs'?
+/// }
+/// ```
+public enum TrainingError: Error, Hashable, Sendable {
+  public enum Unreadable: Hashable, Sendable { case missing, denied, notText }
+
+  /// One key whose value is not what a saved run has.
+  public struct Difference: Hashable, Sendable {
+    public var key: String
+    public var saved: String
+    public var requested: String
+  }
+
+  // Configuration. `source` is `file:line`, or `--set`.
+  case unreadableConfiguration(file: String, reason: Unreadable)
+  /// No YAML, or no mapping; `reason` is for people.
+  case malformedConfiguration(source: String, reason: String)
+  case malformedOverride(String)
+  case unknownKey(key: String, nearest: String, source: String)
+  case invalidValue(key: String, value: String, expected: String, source: String)
+  /// A section was given a value.
+  case notASection(section: String, value: String, source: String, keys: [String])
+
+  // Data.
+  /// A file of a data set is in its folder neither plain nor with `.gz`.
+  case missingData(folder: String, file: String, isFashionMNIST: Bool)
+  case missingDataPath
+  case noImages(file: String, shape: [Int])
+  case imageCount(images: String, imageCount: Int, labels: String, labelCount: Int)
+  case extentsDiffer(training: String, trainingExtents: [Int], test: String, testExtents: [Int])
+  case labelBeyondTraining(file: String, sample: Int, label: Int, classes: Int)
+  case tooFewClasses(file: String, classes: Int)
+  case syntheticTooLarge(samples: Int, shape: [Int])
+
+  // The run folder.
+  case outputHoldsFiles(path: String, holdsRun: Bool)
+  /// `code` is the `errno` of what failed.
+  case outputUnwritable(path: String, code: Int32)
+  case nothingToResume(path: String, exists: Bool)
+  case differentRun(path: String, differences: [Difference])
+  case checkpointOfOtherRun(path: String, problem: String)
+
+  // The loop. Steps and epochs are counted from 1.
+  case nonFiniteLoss(step: Int, epoch: Int, loss: Double, learningRate: Float)
+  case nonFiniteTestLoss(step: Int, epoch: Int, loss: Double)
+  /// This rank is well, but these others failed; they say why.
+  case failedElsewhere(ranks: [Int])
+  /// The ranks were not given the same configuration.
+  case configurationsDiffer(rank: Int)
+
+  /// Whether every rank throws it, so that it is enough if rank 0 says it. Of `failedElsewhere` no
+  /// rank needs to speak but the one that failed.
+  public var isSameOnAllRanks: Bool {
+    switch self {
+    case .nonFiniteLoss, .nonFiniteTestLoss, .configurationsDiffer: true
+    default: false
+    }
+  }
+}

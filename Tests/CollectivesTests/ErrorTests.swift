@@ -1,0 +1,48 @@
+import Collectives
+import Testing
+
+/// The messages as people read them.
+@Suite struct ErrorTests {
+  static let snapshots: [(CollectiveError, String)] = [
+    (
+      .mismatchedCalls([
+        CollectiveCall(.allReduce, element: .float, count: 5),
+        CollectiveCall(.allReduce, element: .float, count: 7),
+        CollectiveCall(.allReduce, element: .float, count: 5),
+        CollectiveCall(.broadcast, count: 1, root: 2),
+      ]),
+      "the ranks do not make the same collective call: ranks 0, 2: calls allReduce of 5 floats; "
+        + "rank 1: calls allReduce of 7 floats; rank 3: calls broadcast of 1 byte from root 2"
+    ),
+    (.noSuchRank(4, size: 4), "a message names rank 4: the group has ranks 0 to 3"),
+    (
+      .messageLength(from: 2, expected: 8, found: nil),
+      "the message from rank 2 has more bytes; expected 8"
+    ),
+    (
+      .messageLength(from: 2, expected: 8, found: 4),
+      "the message from rank 2 has 4 bytes; expected 8"
+    ),
+    (.noRanks(0), "cannot run on 0 ranks; the least is 1"),
+    (
+      .mpi(operation: "MPI_Waitall", code: 18, message: "MPI_ERR_IN_STATUS"),
+      "MPI_Waitall failed with code 18: MPI_ERR_IN_STATUS"
+    ),
+    (
+      .builtWithoutMPI(launcher: .mpirun, processes: 4),
+      "mpirun started 4 processes, but this convoy was built without MPI: each would run alone "
+        + "and overwrite the others' output; build it with the MPI trait (without "
+        + "--disable-default-traits), or start one process"
+    ),
+    (
+      .launcherNotConnected(launcher: .slurm, processes: 8, connected: 1),
+      "srun started 8 processes, but MPI connected 1; use the mpirun of the MPI library that "
+        + "convoy is linked with, or srun --mpi=pmix"
+    ),
+  ]
+
+  @Test(arguments: snapshots.indices)
+  func text(_ index: Int) {
+    #expect("\(Self.snapshots[index].0)" == Self.snapshots[index].1)
+  }
+}

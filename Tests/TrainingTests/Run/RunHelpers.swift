@@ -1,0 +1,70 @@
+import Collectives
+import Formats
+import Foundation
+
+@testable import Training
+
+/// What a test throws to stop a run, as a crash would.
+struct Crash: Error, Equatable {}
+
+/// A run of two epochs of four steps, the last of which has fewer samples than some tests have
+/// ranks.
+func smallRun(in folder: String) -> TrainingConfiguration {
+  var configuration = TrainingConfiguration()
+  configuration.seed = 7
+  configuration.output = folder + "/run"
+  configuration.data = DataConfiguration(kind: .synthetic, trainingSamples: 17, testSamples: 7)
+  configuration.data.height = 8
+  configuration.data.width = 6
+  configuration.data.classes = 3
+  configuration.training.epochs = 2
+  configuration.training.batchSize = 5
+  configuration.training.warmUpEpochs = 0.5
+  configuration.training.checkpointSteps = 3
+  return configuration
+}
+
+/// Trains on so many threads and returns the summary of each rank; `observe` is called on rank 0.
+@discardableResult
+func trainOnThreads(
+  _ configuration: TrainingConfiguration, ranks: Int, resume: String? = nil,
+  observe: @escaping @Sendable (TrainingEvent) throws -> Void = { _ in }
+) throws -> [TrainingSummary] {
+  try ThreadCommunicator.run(ranks: ranks) { communicator in
+    do {
+      return try train(
+        configuration, communicator: communicator, resume: resume, observe: observe)
+    } catch let error as TrainingError {
+      // `run` throws the first error: wait for the rank that knows what happened.
+      if case .failedElsewhere = error { try communicator.barrier() }
+      throw error
+    }
+  }
+}
+
+func records(_ run: String) throws -> [MetricRecord] {
+  try String(contentsOfFile: run + "/metrics.jsonl", encoding: .utf8).split(separator: "\n")
+    .compactMap { MetricRecord(line: $0) }
+}
+
+/// Every loss of the run, in order: all that two equal runs have in common, but the time.
+func losses(_ run: String) throws -> [[Double]] {
+  try records(run).map { record in
+    switch record {
+    case .step(let record): [Double(record.step), Double(record.epoch), record.loss]
+    case .epoch(let record):
+      [Double(record.epoch), record.trainLoss, record.testLoss, record.testAccuracy]
+    }
+  }
+}
+
+func stepLosses(_ run: String) throws -> [Double] {
+  try records(run).compactMap { if case .step(let record) = $0 { record.loss } else { nil } }
+}
+
+func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
+
+/// The names of all files in a folder and below, in order.
+func files(_ folder: String) -> [String] {
+  (FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? []).sorted()
+}
