@@ -72,6 +72,7 @@ let package = Package(
     .executableTarget(
       name: "MPISelfTest", dependencies: ["Collectives", "CollectivesChecks"],
       path: "Tests/MPISelfTest", swiftSettings: strict),
+    tests("CommandTests", ["ConvoyCommand"]),
     tests("PartitioningTests", ["Partitioning"]),
     tests("PlanningTests", ["Planning"]),
     tests("KernelsTests", ["Kernels"]),

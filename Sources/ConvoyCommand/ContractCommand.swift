@@ -74,7 +74,7 @@ struct ContractCommand: ParsableCommand {
       tensor.withMutableElements { _ = $0.initialize(from: read(array)) }
       return tensor
     }
-    let contraction = Contraction<Element>(plan, meter: meter)
+    let contraction = try Contraction<Element>(plan, meter: meter)
     let start = ContinuousClock.now
     let result = try contraction(tensors)
     let seconds = (ContinuousClock.now - start) / .seconds(1)

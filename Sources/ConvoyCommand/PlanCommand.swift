@@ -41,8 +41,8 @@ struct PlanCommand: ParsableCommand {
       let needed = options.training ? plan.expression.shapes.map { _ in true } : nil
       let peak =
         switch dtype {
-        case .float32: Contraction<Float>(plan).peakBytes(needed: needed)
-        case .float64: Contraction<Double>(plan).peakBytes(needed: needed)
+        case .float32: try Contraction<Float>(plan).peakBytes(needed: needed)
+        case .float64: try Contraction<Double>(plan).peakBytes(needed: needed)
         }
       if json {
         output(try PlanReport(plan, peakBytes: peak, includesPaperCost: cost == .paper).json())

@@ -8,44 +8,51 @@ extension Contraction {
   /// - Parameter needed: with gradients of these operands, including the gradient of the result that
   ///   is handed in; `nil`: forward only.
   public func peakBytes(needed: [Bool]? = nil) -> Int {
-    let elementBytes = MemoryLayout<Element>.stride
-    func bytes(_ shape: [Int]) -> Int { shape.reduce(1, *) * elementBytes }
-    let operands = plan.expression.shapes.reduce(0) { $0 + bytes($1) }
-    let results = plan.steps.map { bytes($0.resultShape) }
+    guard let needed else { return operandBytes + forwardBytes(keepingAll: false).peak }
     let count = plan.expression.operands.count
-
-    /// Peak and final bytes of intermediates of a forward run.
-    func runForward(keepingAll: Bool) -> (peak: Int, live: Int) {
-      var live = 0
-      var peak = 0
-      for (index, step) in plan.steps.enumerated() {
-        live += results[index]
-        peak = max(peak, live + forward[index].workspaceCount * elementBytes)
-        if !keepingAll {
-          for operand in step.operands where operand >= count { live -= results[operand - count] }
-        }
-      }
-      return (peak, live)
-    }
-
-    guard let needed else { return operands + runForward(keepingAll: false).peak }
-    let first = runForward(keepingAll: checkpointing == .keep)
-    let second = checkpointing == .keep ? first : runForward(keepingAll: true)
-    let result = results.last ?? 0
-    // After the forward pass the result itself is the caller's; its gradient comes in instead.
-    var live = second.live - result + bytes(plan.expression.outputShape)
-    var peak = max(first.peak, second.peak + bytes(plan.expression.outputShape))
+    let first = forwardBytes(keepingAll: checkpointing == .keep)
+    let second = checkpointing == .keep ? first : forwardBytes(keepingAll: true)
+    let result = bytes(plan.expression.outputShape)
+    // After the forward pass the result is the caller's to release; its gradient comes in instead.
+    var live = second.live
+    var peak = max(first.peak, second.peak + (checkpointing == .keep ? 0 : result))
     var needs = needed
     for step in plan.steps { needs.append(step.operands.contains { needs[$0] }) }
     for (index, step) in plan.steps.enumerated().reversed() where needs[count + index] {
       for (position, operand) in step.operands.enumerated() where needs[operand] {
         live += bytes(step.operandShapes[position])
         let kernel = adjoint(step: index, position == 0 ? .first : .second)
-        peak = max(peak, live + kernel.workspaceCount * elementBytes)
+        peak = max(peak, live + kernel.workspaceCount * MemoryLayout<Element>.stride)
       }
       // The gradient of this step's result has been read; the outermost belongs to the caller.
-      if index < plan.steps.count - 1 { live -= results[index] }
+      if index < plan.steps.count - 1 { live -= bytes(step.resultShape) }
     }
-    return operands + peak
+    return operandBytes + peak
+  }
+
+  /// The most bytes of a forward run that keeps its intermediates.
+  func peakBytesKeepingAll() -> Int { operandBytes + forwardBytes(keepingAll: true).peak }
+
+  private var operandBytes: Int { plan.expression.shapes.reduce(0) { $0 + bytes($1) } }
+
+  private func bytes(_ shape: [Int]) -> Int {
+    shape.reduce(MemoryLayout<Element>.stride, *)
+  }
+
+  /// Of a forward run, without the operands: the peak, and what lives at its end.
+  private func forwardBytes(keepingAll: Bool) -> (peak: Int, live: Int) {
+    let count = plan.expression.operands.count
+    var live = 0
+    var peak = 0
+    for (step, kernel) in zip(plan.steps, forward) {
+      live += bytes(step.resultShape)
+      peak = max(peak, live + kernel.workspaceCount * MemoryLayout<Element>.stride)
+      if !keepingAll {
+        for operand in step.operands where operand >= count {
+          live -= bytes(plan.steps[operand - count].resultShape)
+        }
+      }
+    }
+    return (peak, live)
   }
 }

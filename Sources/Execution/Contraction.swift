@@ -27,9 +27,11 @@ public struct Contraction<Element: TensorElement>: Sendable {
   private let meter: MemoryMeter?
 
   /// - Parameter meter: counts the bytes of every buffer that a run allocates.
+  /// - Throws: `ExecutionError.tooLarge` if a step's result has more elements than can be addressed.
   public init(
     _ plan: Plan, checkpointing: Checkpointing = .keep, meter: MemoryMeter? = nil
-  ) {
+  ) throws(ExecutionError) {
+    try Self.requireAddressable(plan)
     self.plan = plan
     self.checkpointing = checkpointing
     self.meter = meter
@@ -53,7 +55,7 @@ public struct Contraction<Element: TensorElement>: Sendable {
   public func callAsFunction(_ operands: [Tensor<Element>]) throws(ExecutionError)
     -> Tensor<Element>
   {
-    try check(operands)
+    try check(operands, peakBytes: peakBytes())
     return run(operands, keepingAll: false).result
   }
 
@@ -61,8 +63,8 @@ public struct Contraction<Element: TensorElement>: Sendable {
   public func recorded(
     _ operands: [Tensor<Element>]
   ) throws(ExecutionError) -> (result: Tensor<Element>, record: Record) {
-    try check(operands)
     let keeps = checkpointing == .keep
+    try check(operands, peakBytes: keeps ? peakBytesKeepingAll() : peakBytes())
     let (result, values) = run(operands, keepingAll: keeps)
     return (result, Record(values: keeps ? values : operands))
   }
@@ -162,7 +164,9 @@ public struct Contraction<Element: TensorElement>: Sendable {
 
   func adjoint(step: Int, _ role: ContractionNest.Role) -> LoweredNest { adjoints[step, role] }
 
-  private func check(_ operands: [Tensor<Element>]) throws(ExecutionError) {
+  private func check(
+    _ operands: [Tensor<Element>], peakBytes: Int
+  ) throws(ExecutionError) {
     let shapes = plan.expression.shapes
     guard operands.count == shapes.count else {
       throw .operandCount(
@@ -172,6 +176,24 @@ public struct Contraction<Element: TensorElement>: Sendable {
     where operand.shape != shape {
       throw .operandShape(
         expression: plan.expression.text, operand: index, expected: shape, found: operand.shape)
+    }
+    // Asked for beforehand, for an allocation that fails ends the process without a word.
+    guard peakBytes <= HostMemory.physicalBytes else {
+      let tensors = shapes + plan.steps.map(\.resultShape)
+      let largest = tensors.max { $0.reduce(1, *) < $1.reduce(1, *) } ?? []
+      throw .notEnoughMemory(
+        expression: plan.expression.text, needed: peakBytes,
+        available: HostMemory.physicalBytes, largest: largest)
+    }
+  }
+
+  /// The limit leaves room to add up the bytes of all tensors of a plan.
+  private static func requireAddressable(_ plan: Plan) throws(ExecutionError) {
+    for step in plan.steps
+    where step.resultShape.reduce(1.0, { $0 * Double(max($1, 1)) }) > 0x1p48 {
+      throw .tooLarge(
+        expression: plan.expression.text, step: plan.contractionText(step),
+        shape: step.resultShape)
     }
   }
 }

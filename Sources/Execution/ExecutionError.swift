@@ -4,6 +4,10 @@ public enum ExecutionError: Error, Hashable, Sendable {
   case operandCount(expression: String, expected: Int, found: Int)
   /// A tensor whose shape is not the one the plan was made for.
   case operandShape(expression: String, operand: Int, expected: [Int], found: [Int])
+  /// A tensor with more elements than can be addressed.
+  case tooLarge(expression: String, step: String, shape: [Int])
+  /// The run needs more bytes at once than the machine has.
+  case notEnoughMemory(expression: String, needed: Int, available: Int, largest: [Int])
   /// A gradient of another shape than the result.
   case gradientShape(expression: String, expected: [Int], found: [Int])
 }
@@ -16,6 +20,12 @@ extension ExecutionError: CustomStringConvertible {
     case .operandShape(let expression, let operand, let expected, let found):
       "cannot contract '\(expression)': operand \(operand) has shape \(found), but the plan was made "
         + "for \(expected); make a plan for these shapes"
+    case .tooLarge(let expression, let step, let shape):
+      "cannot contract '\(expression)': the step \(step) makes a tensor of shape \(shape), more than "
+        + "can be addressed; another optimizer may find an order with smaller intermediates"
+    case .notEnoughMemory(let expression, let needed, let available, let largest):
+      "cannot contract '\(expression)': it needs \(needed) bytes at once, but this machine has "
+        + "\(available), \(needed - available) too few; its largest tensor has shape \(largest)"
     case .gradientShape(let expression, let expected, let found):
       "cannot go back through '\(expression)': its result has shape \(expected), but the gradient "
         + "has \(found)"

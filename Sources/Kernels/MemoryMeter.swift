@@ -39,4 +39,7 @@ public enum HostMemory {
   /// Keeps freed tensors' memory for the next ones instead of giving it back to the system. Training
   /// allocates the same sizes at every step, and each page that comes from the system costs a fault.
   public static func keepFreed() { convoy_keep_freed_memory() }
+
+  /// Bytes of memory this machine has.
+  public static let physicalBytes = Int(convoy_physical_memory())
 }

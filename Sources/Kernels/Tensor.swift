@@ -17,7 +17,7 @@ public struct Tensor<Element: TensorElement>: Sendable {
   /// A tensor of zeros.
   public init(shape: [Int]) {
     self.init(uninitialized: shape)
-    storage.start.initialize(repeating: 0, count: storage.count)
+    storage.start.fillWithZeros(count: storage.count)
   }
 
   /// A tensor whose elements are undefined until they are written; `meter` counts its bytes for as
@@ -140,5 +140,14 @@ final class TensorStorage<Element: TensorElement>: @unchecked Sendable {
   deinit {
     UnsafeMutableRawPointer(start).deallocate()
     meter?.release(count * MemoryLayout<Element>.stride)
+  }
+}
+
+extension UnsafeMutablePointer where Pointee: TensorElement {
+  /// Zeros all bytes, which is 0 in every element type: one `memset`, where initialising elements of
+  /// a generic type would call a function for each.
+  func fillWithZeros(count: Int) {
+    UnsafeMutableRawPointer(self).initializeMemory(
+      as: UInt8.self, repeating: 0, count: count * MemoryLayout<Pointee>.stride)
   }
 }

@@ -47,7 +47,7 @@ import Testing
     _ python: PythonOracle.Case, _ results: [Tensor<Double>], _: Element.Type
   ) throws {
     let operands = python.operands[..<2].map { $0.converted(to: Element.self) }
-    let contraction = Contraction<Element>(try Plan(python.bound()))
+    let contraction = try Contraction<Element>(Plan(python.bound()))
     let (result, record) = try contraction.recorded(operands)
     let gradients = try contraction.gradients(
       record, outputGradient: python.operands[2].converted(), needed: [true, true])

@@ -109,7 +109,7 @@ import Testing
     let needed = (0..<count).map { seed & 24 != 0 || (seed >> (5 + $0)) & 1 == 0 }
     let options = PlanOptions(
       optimizer: optimizer, needsGradient: seed & 96 != 0 ? needed : nil, seed: seed)
-    let contraction = Contraction<Element>(
+    let contraction = try Contraction<Element>(
       try Plan(bound, options: options), checkpointing: checkpointing)
     let operands: [Tensor<Element>] = data.tensors(bound.shapes, seed: seed)
     let outputGradient: Tensor<Element> = data.tensor(

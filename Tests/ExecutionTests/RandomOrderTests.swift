@@ -31,7 +31,7 @@ import Testing
         random.shapes, seed: random.seed)
       let outputGradient: Tensor<Double> = TensorData.uniform.tensor(
         bound.outputShape, seed: random.seed, operand: operands.count)
-      let contraction = Contraction<Double>(try Plan(bound))
+      let contraction = try Contraction<Double>(Plan(bound))
       let (result, record) = try contraction.recorded(operands)
       let gradients = try contraction.gradients(
         record, outputGradient: outputGradient, needed: operands.map { _ in true })

@@ -1,7 +1,10 @@
-// Keeping freed memory for the next allocation.
+// The process's memory: how freed blocks are kept, and how much there is.
 #pragma once
 
 /// Tells the C library to keep large freed blocks instead of returning them to the system: a training
 /// step frees and allocates the same sizes again and again, and every page that comes back from the
 /// system costs a fault. Without effect where the C library has no such control.
 void convoy_keep_freed_memory(void);
+
+/// Bytes of physical memory; the largest number there is where the system does not tell.
+long convoy_physical_memory(void);

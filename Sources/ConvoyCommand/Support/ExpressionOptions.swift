@@ -7,9 +7,9 @@ struct ExpressionOptions: ParsableArguments {
     help: ArgumentHelp(
       "How a convolution mode is evaluated, e.g. 'h:stride=2,padding=1:2'; '*' is all modes.",
       discussion: """
-        Settings: stride=N, dilation=N, padding=same|valid|full|wrap|LO:HI, \
-        kind=convolution|correlation, boundary=zero|circular, feature=OPERAND. A mode is named \
-        without its parentheses. May be given several times.
+        Settings: stride=N, dilation=N, padding=default|same|valid|full|wrap|LO:HI, \
+        kind=convolution|correlation, boundary=zero|circular, feature=largest|OPERAND. A mode is \
+        named without its parentheses. May be given several times.
         """,
       valueName: "mode:settings"))
   var conv: [String] = []

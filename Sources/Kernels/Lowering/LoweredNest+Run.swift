@@ -20,7 +20,7 @@ extension LoweredNest {
       return UnsafePointer(workspace + pack.offset)
     }
     let d = packs[0].map { workspace + $0.offset } ?? destination
-    if isEmpty || !overwrites { d.initialize(repeating: 0, count: destinationCount) }
+    if isEmpty || !overwrites { d.fillWithZeros(count: destinationCount) }
     if !isEmpty {
       walk(0, d, source(p, packs[1]), source(q, packs[2]), length: nil)
     }

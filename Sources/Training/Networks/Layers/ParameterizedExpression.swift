@@ -62,7 +62,7 @@ final class ParameterizedExpression {
     if let contraction = contractions[shapes[0]] { return contraction }
     let expression = try BoundExpression(text, shapes: shapes, rules: rules)
     let plan = try Plan(expression, options: PlanOptions(needsGradient: needed))
-    let contraction = Contraction<Float>(plan, checkpointing: checkpointing)
+    let contraction = try Contraction<Float>(plan, checkpointing: checkpointing)
     contractions[shapes[0]] = contraction
     return contraction
   }
