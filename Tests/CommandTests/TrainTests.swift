@@ -1,0 +1,112 @@
+import Foundation
+import Testing
+
+/// Good runs of `train`: what they print, where, and what they leave.
+@Suite struct TrainTests {
+  @Test func aRunLeavesItsFilesAndPrintsItsAccuracy() throws {
+    let folder = try TestFolder()
+    try folder.write("run.yaml", SmallRun.configuration())
+    let run = try Convoy.run(["train", "run.yaml"], in: folder)
+    #expect(run.code == 0, "it says: \(run.errors)")
+    #expect(
+      folder.names == [
+        "run", "run.yaml", "run/checkpoints", "run/checkpoints/step-000000006.safetensors",
+        "run/checkpoints/step-000000008.safetensors", "run/configuration.yaml",
+        "run/metrics.jsonl", "run/plot.svg", "run/weights.safetensors",
+      ])
+    let output = try Regex(
+      """
+      test accuracy \\d+\\.\\d\\d % after 2 epochs \\(8 steps\\), \\d+ images/s
+      plot          run/plot.svg
+      weights       run/weights.safetensors
+
+      """)
+    #expect(try output.wholeMatch(in: run.output) != nil, "it says: \(run.output)")
+  }
+
+  /// Progress is for terminals: a file gets lines, without the control characters of a bar.
+  @Test func standardErrorHasNoProgressBar() throws {
+    let folder = try TestFolder()
+    try folder.write("run.yaml", SmallRun.configuration())
+    let run = try Convoy.run(["train", "run.yaml"], in: folder)
+    #expect(!run.errors.contains("\r") && !run.errors.contains("\u{1B}"))
+    let lines = run.errors.split(separator: "\n")
+    #expect(lines.count == 3, "it says: \(run.errors)")
+    #expect(lines.first?.hasPrefix("training ") == true)
+    #expect(lines.first?.hasSuffix(" on 64 images, 1 rank, into run") == true)
+    #expect(lines.dropFirst().allSatisfy { $0.hasPrefix("epoch ") })
+  }
+
+  /// `{"kind":"step",…}` for every step, and a line at the end of every epoch.
+  @Test func everyStepAndEveryEpochIsALineOfMetrics() throws {
+    let folder = try TestFolder()
+    try folder.write("run.yaml", SmallRun.configuration())
+    #expect(try Convoy.run(["train", "run.yaml"], in: folder).code == 0)
+    let records = try folder.text("run/metrics.jsonl").split(separator: "\n").map { line in
+      try #require(
+        try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any], "\(line)")
+    }
+    let steps = records.filter { $0["kind"] as? String == "step" }
+    #expect(steps.map { $0["step"] as? Int } == Array(1...8))
+    #expect(steps.map { $0["epoch"] as? Int } == [1, 1, 1, 1, 2, 2, 2, 2])
+    #expect(steps.allSatisfy { Set($0.keys) == ["kind", "step", "epoch", "loss"] })
+    let epochs = records.filter { $0["kind"] as? String == "epoch" }
+    #expect(epochs.map { $0["epoch"] as? Int } == [1, 2])
+    for (epoch, losses) in zip(epochs, [steps.prefix(4), steps.suffix(4)]) {
+      #expect(
+        Set(epoch.keys) == [
+          "kind", "epoch", "trainLoss", "testLoss", "testAccuracy", "imagesPerSecond", "seconds",
+        ])
+      // Batches of equal size, so the mean over the samples is that over the steps.
+      let mean = losses.compactMap { $0["loss"] as? Double }.reduce(0, +) / 4
+      let trainLoss = try #require(epoch["trainLoss"] as? Double)
+      #expect(abs(trainLoss - mean) < 1e-6)
+      let accuracy = try #require(epoch["testAccuracy"] as? Double)
+      #expect((accuracy * 16).rounded() == accuracy * 16 && 0 <= accuracy && accuracy <= 1)
+    }
+  }
+
+  /// What is in the file, what `--set` says, and what the run says it did are one.
+  @Test func overridesAreInTheResolvedConfiguration() throws {
+    let folder = try TestFolder()
+    try folder.write("run.yaml", SmallRun.configuration())
+    let run = try Convoy.run(
+      [
+        "train", "run.yaml", "--set", "model.form=tr", "--set", "training.maxSteps=3", "--set",
+        "output=runs/{model.form}-{seed}",
+      ], in: folder)
+    #expect(run.code == 0, "it says: \(run.errors)")
+    let resolved = folder.text("runs/tr-5/configuration.yaml")
+    for line in ["seed: 5\n", "  form: tr\n", "  maxSteps: 3\n", "  batchSize: 16\n"] {
+      #expect(resolved.contains(line), "\(line)")
+    }
+    #expect(folder.text("runs/tr-5/metrics.jsonl").contains(#""step":3,"#))
+    #expect(!folder.text("runs/tr-5/metrics.jsonl").contains(#""step":4,"#))
+  }
+
+  @Test func aRunOnIDXFilesReadsThem() throws {
+    let folder = try TestFolder()
+    try folder.write("run.yaml", SmallRun.configuration())
+    try folder.writeDataSet("data")
+    let run = try Convoy.run(
+      [
+        "train", "run.yaml", "--set", "data.kind=idx", "--set", "data.path=data", "--set",
+        "data.trainingSamples=null",
+      ], in: folder)
+    #expect(run.code == 0, "it says: \(run.errors)")
+    #expect(run.errors.contains(" on 12 images, "))
+  }
+
+  @Test func equalRunsHaveEqualBits() throws {
+    let runs = try (0..<2).map { _ in
+      let folder = try TestFolder()
+      try folder.write("run.yaml", SmallRun.configuration())
+      #expect(try Convoy.run(["train", "run.yaml"], in: folder).code == 0)
+      return folder
+    }
+    #expect(try SmallRun.timelessMetrics(runs[0]) == SmallRun.timelessMetrics(runs[1]))
+    for file in ["weights.safetensors", "plot.svg", "checkpoints/step-000000008.safetensors"] {
+      #expect(try runs[0].bytes("run/\(file)") == runs[1].bytes("run/\(file)"), "\(file)")
+    }
+  }
+}

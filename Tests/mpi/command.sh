@@ -1,0 +1,157 @@
+# convoy under mpirun: the same losses on any number of ranks, the same bits after a kill, and one
+# message, soon, whichever rank fails.
+
+convoy=$binaries/convoy
+host=$(uname -n)
+cd "$work" || exit 1
+
+# The losses of the steps of a run, one a line.
+losses() { sed -n 's/.*"kind":"step".*"loss":\([^}]*\)}.*/\1/p' "$1/metrics.jsonl"; }
+
+# The metrics of a run without the time, which is never the same.
+timeless() { sed 's/,"imagesPerSecond":.*//' "$1/metrics.jsonl"; }
+
+# The example as it is, for 30 steps; 128 images do not divide by 3.
+limit=120
+for ranks in 1 2 3 4; do
+  check "30 steps on Fashion-MNIST, $ranks ranks" 0 'after 0 epochs (30 steps)' $ranks "$convoy" \
+    train "$here/../../examples/fashion-mnist.yaml" --set output=fashion$ranks \
+    --set training.maxSteps=30 --set data.testSamples=256
+  losses fashion$ranks >losses$ranks
+done
+for ranks in 2 3 4; do
+  difference=$(paste losses1 losses$ranks | awk '
+    { d = $1 > $2 ? $1 - $2 : $2 - $1; d /= $1; if (!(d <= most)) most = d }
+    END { print NR == 30 ? most : "of " NR " steps" }')
+  if awk "BEGIN { exit !(\"$difference\" ~ /^[0-9.e-]+\$/ && $difference <= 1e-4) }"; then
+    pass "the losses of $ranks ranks are those of one, to $difference"
+  else
+    fail "the losses of $ranks ranks are those of one, to 1e-4" "they differ by $difference"
+  fi
+done
+
+# A run of two epochs of 60 steps, which takes some seconds; 'run' is its folder.
+cat >small.yaml <<'YAML'
+seed: 5
+output: run
+data: {kind: synthetic, trainingSamples: 960, testSamples: 17, height: 8, width: 8, classes: 3}
+training: {epochs: 2, batchSize: 16, checkpointSteps: 7}
+YAML
+
+# Each rank writes down its number of process, under which it can be killed.
+cat >numbered <<'SH'
+echo $$ >"pid$OMPI_COMM_WORLD_RANK"
+exec "$@"
+SH
+
+mkdir whole
+cd whole || exit 1
+check "a run on 2 ranks" 0 'after 2 epochs (120 steps)' 2 "$convoy" train ../small.yaml
+cd ..
+for rank in 0 1; do
+  kill="SIGKILL of rank $rank of 2"
+  mkdir killed$rank
+  cd killed$rank || exit 1
+  start 2 sh ../numbered "$convoy" train ../small.yaml >output &
+  job=$!
+  waited=0
+  until [ "$(cat run/metrics.jsonl 2>/dev/null | wc -l)" -ge 17 ] || [ $waited -ge 600 ]; do
+    sleep 0.05
+    waited=$((waited + 1))
+  done
+  kill -KILL "$(cat pid$rank)"
+  before=$(date +%s)
+  wait $job
+  code=$?
+  seconds=$(($(date +%s) - before))
+  if [ $code = 137 ] && [ $seconds -le 10 ] \
+    && grep -q "process rank $rank .* on node $host exited on signal 9" output; then
+    pass "$kill ends the job"
+  else
+    fail "$kill ends the job" "exit code $code after $seconds s" "$(cat output)"
+  fi
+  check "$kill, resumed" 0 'after 2 epochs (120 steps)' 2 "$convoy" train ../small.yaml --resume run
+  timeless run >metrics
+  timeless ../whole/run >../whole/metrics
+  if cmp metrics ../whole/metrics \
+    && cmp run/weights.safetensors ../whole/run/weights.safetensors \
+    && cmp run/checkpoints/step-000000120.safetensors \
+      ../whole/run/checkpoints/step-000000120.safetensors; then
+    pass "$kill, resumed to the same bits"
+  else
+    fail "$kill, resumed to the same bits" "the files differ"
+  fi
+  cd ..
+done
+
+# npy of version 1.0: two elements 1.0 of float32.
+{
+  printf '\223NUMPY\001\000v\000%-117s\n' \
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }"
+  printf '\000\000\200\077\000\000\200\077'
+} >ones.npy
+check "contract says that it runs in one process" 0 \
+  "^convoy: note: 'contract' runs in one process; 1 of the 2 ranks only wait\$" \
+  2 "$convoy" contract 'i,i->' ones.npy ones.npy --out sum.npy
+if [ "$(tail -c 4 sum.npy | od -An -tx1)" = " 00 00 00 40" ]; then
+  pass "contract on 2 ranks writes the result"
+else
+  fail "contract on 2 ranks writes the result" "sum.npy does not end in 2.0"
+fi
+
+# message NAME EXPECTED_CODE EXPECTED_TEXT RANKS COMMAND...: the job ends soon, with one message,
+# and leaves no new file.
+message() {
+  ls -A >before
+  check "$@"
+  lines=$(printf '%s\n' "$output" | grep -c '^convoy: error: ')
+  [ "$lines" = 1 ] || fail "$1" "$lines messages instead of one:" "$output"
+  ls -A >after
+  cmp -s before after || fail "$1" "it leaves files: $(diff before after)"
+}
+
+# With 'other' before a command, rank 1 runs it elsewhere, where it finds other files.
+mkdir elsewhere
+cat >other <<'SH'
+[ "$OMPI_COMM_WORLD_RANK" != 1 ] || cd elsewhere
+exec "$@"
+SH
+: >before
+: >after
+limit=20
+mkdir images elsewhere/images
+cp /usr/share/datasets/fashion-mnist/t10k-* images
+for file in images-idx3 labels-idx1; do
+  cp images/t10k-$file-ubyte.gz images/train-$file-ubyte.gz
+done
+message "data missing on rank 1" 64 \
+  "^convoy: error: rank 1 of 2 on $host: images: there is no train-images-idx3-ubyte" \
+  2 sh other "$convoy" train "$work/small.yaml" --set data.kind=idx --set data.path=images
+cp images/* elsewhere/images
+head -c 1000 images/train-images-idx3-ubyte.gz >elsewhere/images/train-images-idx3-ubyte.gz
+message "data truncated on rank 1" 64 \
+  "^convoy: error: rank 1 of 2 on $host: images/train-images-idx3-ubyte.gz: " \
+  2 sh other "$convoy" train "$work/small.yaml" --set data.kind=idx --set data.path=images
+message "configuration missing on rank 1" 64 \
+  "^convoy: error: rank 1 of 3 on $host: small.yaml: there is no such file" \
+  3 sh other "$convoy" train small.yaml
+sed 's/seed: 5/seed: 6/' small.yaml >elsewhere/small.yaml
+message "another configuration on rank 1" 64 \
+  "^convoy: error: rank 0 of 3 on $host: rank 1 was given another configuration than rank 0" \
+  3 sh other "$convoy" train small.yaml
+message "an unknown key on all ranks" 64 \
+  "^convoy: error: rank 0 of 3 on $host: --set: there is no key 'training.epoch'" \
+  3 "$convoy" train small.yaml --set training.epoch=3
+message "an unwritable run folder" 1 \
+  "^convoy: error: rank 0 of 3 on $host: small.yaml/run: cannot be used as the run folder" \
+  3 "$convoy" train small.yaml --set output=small.yaml/run
+message "another run to resume" 64 \
+  "^convoy: error: rank 0 of 2 on $host: whole/run: cannot be resumed with another configuration" \
+  2 "$convoy" train small.yaml --resume whole/run --set seed=6
+message "a missing operand" 64 \
+  "^convoy: error: rank 0 of 2 on $host: nowhere.npy: cannot open" \
+  2 "$convoy" contract 'i->' nowhere.npy --out sum.npy
+mkdir diverged
+message "a loss that is no number" 1 \
+  "^convoy: error: rank 0 of 2 on $host: the loss became NaN at step [0-9]* (epoch 1" \
+  2 "$convoy" train small.yaml --set output=diverged --set optimizer.learningRate=1e30
