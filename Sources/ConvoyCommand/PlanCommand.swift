@@ -38,22 +38,36 @@ struct PlanCommand: ParsableCommand {
   func run() throws {
     try reporting {
       let plan = try options.plan(expression, shapes: try shape.map(Self.extents))
-      let needed = options.training ? plan.expression.shapes.map { _ in true } : nil
-      let peak =
+      let memory =
         switch dtype {
-        case .float32: try Contraction<Float>(plan).peakBytes(needed: needed)
-        case .float64: try Contraction<Double>(plan).peakBytes(needed: needed)
+        case .float32: try Self.peakMemory(of: plan, Float.self, training: options.training)
+        case .float64: try Self.peakMemory(of: plan, Double.self, training: options.training)
         }
       if json {
-        output(try PlanReport(plan, peakBytes: peak, includesPaperCost: cost == .paper).json())
+        let report = PlanReport(
+          plan, peakBytes: memory.bytes, includesPaperCost: cost == .paper)
+        output(try report.json())
       } else {
+        let bytes = String(format: memory.isExact ? "%.0f" : "at least %.3g", memory.bytes)
         output(plan.description)
-        output("peak memory     \(peak) bytes (\(dtype.rawValue), one process)")
+        output("peak memory     \(bytes) bytes (\(dtype.rawValue), one process)")
         if cost == .paper {
           output("cost            \(String(format: "%.0f", plan.paperMacs)) (the paper's count)")
         }
       }
     }
+  }
+
+  /// Exact for a plan that can be run; of one whose intermediates no machine can address, what its
+  /// tensors alone take.
+  private static func peakMemory<Element: TensorElement>(
+    of plan: Plan, _ type: Element.Type, training: Bool
+  ) throws -> (bytes: Double, isExact: Bool) {
+    guard plan.isAddressable else {
+      return (plan.peakElements * Double(MemoryLayout<Element>.stride), false)
+    }
+    let needed = training ? plan.expression.shapes.map { _ in true } : nil
+    return (Double(try Contraction<Element>(plan).peakBytes(needed: needed)), true)
   }
 
   static func extents(_ text: String) throws -> [Int] {
@@ -94,12 +108,12 @@ struct PlanReport: Encodable {
   /// Elements.
   let largestIntermediate: Double
   let ranks: Int
-  let peakBytesPerRank: [Int]
+  let peakBytesPerRank: [Double]
   let bytesReceivedPerRank: [Int]
   let steps: [StepReport]
   let hash: String
 
-  init(_ plan: Plan, peakBytes: Int, includesPaperCost: Bool) {
+  init(_ plan: Plan, peakBytes: Double, includesPaperCost: Bool) {
     expression = plan.expression.text
     shapes = plan.expression.shapes
     output = plan.expression.outputShape

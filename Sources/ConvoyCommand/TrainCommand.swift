@@ -27,7 +27,10 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     try reportingOnEveryRank { communicator in
-      let configuration = try TrainingConfiguration(file: configuration, overrides: overrides)
+      // A mistake in it is one that all ranks make: one of them is to say so.
+      let configuration = try together(communicator) {
+        try TrainingConfiguration(file: self.configuration, overrides: overrides)
+      }
       HostMemory.keepFreed()
       let isFirst = communicator.rank == 0
       let bar = ProgressBar(isShown: isFirst && ProgressBar.isTerminal)

@@ -19,7 +19,7 @@ import Testing
     var leftToRightMacs: Double
     var largestIntermediate: Double
     var ranks: Int
-    var peakBytesPerRank: [Int]
+    var peakBytesPerRank: [Double]
     var bytesReceivedPerRank: [Int]
     var steps: [Step]
     var hash: String
@@ -123,6 +123,23 @@ import Testing
       #expect(try Convoy.run(arguments, in: folder).output == first.output)
       #expect(first.seconds < 20)
     }
+  }
+
+  /// Twelve vectors of 1,000 elements, each twice: from left to right all twelve modes meet in one
+  /// tensor of 10³⁶ elements, which can be planned and sized, though never run.
+  @Test func whatNoMachineCanRunCanStillBePlanned() throws {
+    let modes = (0..<12).map { "(m\($0))" }
+    let expression = (modes + modes).joined(separator: ",") + "->"
+    let arguments =
+      ["plan", expression, "--optimizer", "left-to-right"]
+      + (0..<24).flatMap { _ in ["--shape", "1000"] }
+    let report = try Self.report(arguments)
+    #expect(report.largestIntermediate == 1e36)
+    // The largest, and the one it was made from.
+    let peak = try #require(report.peakBytesPerRank.first)
+    #expect(abs(peak / 4.004e36 - 1) < 1e-3)
+    let table = try Convoy.run(arguments, in: TestFolder())
+    #expect(table.output.contains("peak memory     at least 4e+36 bytes"))
   }
 
   @Test func theTableIsForPeople() throws {

@@ -49,8 +49,13 @@ public func train(
 }
 
 /// Does something on every rank, and throws on all ranks if it throws on one: the error itself on
-/// the first of the ranks where it happened, `TrainingError.failedElsewhere` on the others.
-func together<R>(_ communicator: any Communicator, _ body: () throws -> R) throws -> R {
+/// the first of the ranks where it happened, `TrainingError.failedElsewhere` on the others. So one
+/// mistake that all ranks make is reported once, and none of them waits for one that is gone.
+///
+/// ```swift
+/// let configuration = try together(communicator) { try TrainingConfiguration(file: file) }
+/// ```
+public func together<R>(_ communicator: any Communicator, _ body: () throws -> R) throws -> R {
   let result = Result(catching: body)
   var failed = [Double](repeating: 0, count: communicator.size)
   if case .failure = result { failed[communicator.rank] = 1 }

@@ -66,8 +66,9 @@ struct Trainer {
         let saved = try TrainingConfiguration(file: folder.configuration)
         try folder.requireSameRun(configuration, as: saved)
       }
-      try folder.makeCheckpointsFolder()
+      // The configuration first: it is what makes a folder a run, should this be killed in between.
       try writeText(configuration.yaml, to: folder.configuration)
+      try folder.makeCheckpointsFolder()
       return try MetricsFile(
         path: folder.metrics, steps: progress.step, epochs: progress.completedEpochs)
     }
