@@ -6,8 +6,8 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
-/// C loops are compiled for speed in every configuration; `target_clones` picks the machine's vectors.
-let fastC: [CSetting] = [
+/// No options for speed: `target_clones` picks the machine's vectors when the program is loaded.
+let strictC: [CSetting] = [
   .treatAllWarnings(as: .error)
 ]
 
@@ -40,7 +40,7 @@ let package = Package(
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-    .target(name: "CKernels", cSettings: fastC),
+    .target(name: "CKernels", cSettings: strictC),
 
     module("Partitioning", []),
     module("Planning", [.product(name: "HeapModule", package: "swift-collections")]),
@@ -60,7 +60,6 @@ let package = Package(
       name: "ConvoyCommand",
       dependencies: [
         "Convoy", "Formats", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: strict),
 
     .target(

@@ -38,7 +38,8 @@ public struct Launch: Hashable, Sendable {
   /// Throws `CollectiveError` if several processes were started that cannot reach each other: each
   /// would run alone and overwrite the others' output.
   public static func communicator() throws -> any Communicator {
-    current.launcher == .none ? SingleCommunicator() : try current.connect()
+    // One process needs no MPI, even where a launcher started it, e.g. in an interactive Slurm step.
+    current.processes == 1 ? SingleCommunicator() : try current.connect()
   }
 
   /// Reads what launchers tell the processes they start: Open MPI's `OMPI_COMM_WORLD_*`, the

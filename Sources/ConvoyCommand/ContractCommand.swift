@@ -39,46 +39,35 @@ struct ContractCommand: ParsableCommand {
   }
 
   private func contractHere() throws {
-    for path in [out, report].compactMap({ $0 }) { try Self.requireWritableFolder(of: path) }
-    let arrays = try operands.map { try NpyArray(path: $0) }
-    for (path, array) in zip(operands, arrays) where array.elements.type != arrays[0].elements.type
+    try checkOutputs()
+    let headers = try operands.map { try NpyHeader(path: $0) }
+    for (path, header) in zip(operands, headers) where header.elementType != headers[0].elementType
     {
       throw CommandError.mixedElementTypes(
-        first: operands[0], firstType: arrays[0].elements.type.rawValue, other: path,
-        otherType: array.elements.type.rawValue)
+        first: operands[0], firstType: headers[0].elementType.rawValue, other: path,
+        otherType: header.elementType.rawValue)
     }
-    let plan = try options.plan(expression, shapes: arrays.map(\.shape))
-    switch arrays.first?.elements.type {
-    case .float64:
-      try run(plan, arrays) { (array: NpyArray) -> [Double] in
-        if case .float64(let elements) = array.elements { elements } else { [] }
-      } write: {
-        .float64($0)
-      }
-    default:
-      try run(plan, arrays) { (array: NpyArray) -> [Float] in
-        if case .float32(let elements) = array.elements { elements } else { [] }
-      } write: {
-        .float32($0)
-      }
+    let plan = try options.plan(expression, shapes: headers.map(\.shape))
+    switch headers.first?.elementType {
+    case .float64: try run(plan, Double.self, .float64)
+    default: try run(plan, Float.self, .float32)
     }
   }
 
   private func run<Element: TensorElement>(
-    _ plan: Plan, _ arrays: [NpyArray], read: (NpyArray) -> [Element],
-    write: ([Element]) -> NpyArray.Elements
+    _ plan: Plan, _ type: Element.Type, _ elementType: NpyHeader.ElementType
   ) throws {
     let meter = MemoryMeter()
-    let tensors = arrays.map { array in
-      var tensor = Tensor<Element>(uninitialized: array.shape, meter: meter)
-      tensor.withMutableElements { _ = $0.initialize(from: read(array)) }
-      return tensor
-    }
     let contraction = try Contraction<Element>(plan, meter: meter)
+    try contraction.requireMemory()
+    let tensors = try operands.map { try Self.tensor(path: $0, meter) as Tensor<Element> }
     let start = ContinuousClock.now
     let result = try contraction(tensors)
     let seconds = (ContinuousClock.now - start) / .seconds(1)
-    try NpyArray(shape: result.shape, elements: write(result.elements)).write(to: out)
+    try result.withElements { elements throws(FormatError) in
+      try NpyArray.write(
+        UnsafeRawBufferPointer(elements), shape: result.shape, elementType: elementType, to: out)
+    }
     if let report {
       let contents = RunReport(
         ranks: 1, seconds: seconds,
@@ -88,14 +77,40 @@ struct ContractCommand: ParsableCommand {
     }
   }
 
-  /// Before any work: a result that cannot be written should not be computed first.
-  private static func requireWritableFolder(of path: String) throws {
-    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
-    var isFolder: ObjCBool = false
-    let exists = FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder)
-    guard exists && isFolder.boolValue && FileManager.default.isWritableFile(atPath: folder) else {
-      throw CommandError.outputFolder(path: folder, isFolder: exists && isFolder.boolValue)
+  /// One operand; the file's own array lives no longer than this call.
+  private static func tensor<Element: TensorElement>(
+    path: String, _ meter: MemoryMeter
+  ) throws -> Tensor<Element> {
+    let array = try NpyArray(path: path)
+    var tensor = Tensor<Element>(uninitialized: array.shape, meter: meter)
+    tensor.withMutableElements { tensor in
+      switch array.elements {
+      case .float32(let elements): _ = (elements as? [Element]).map { tensor.initialize(from: $0) }
+      case .float64(let elements): _ = (elements as? [Element]).map { tensor.initialize(from: $0) }
+      }
     }
+    return tensor
+  }
+
+  /// Before any work: a result that cannot be written should not be computed first.
+  private func checkOutputs() throws {
+    let paths = [out, report].compactMap { $0 }.map { URL(fileURLWithPath: $0).standardized.path }
+    if paths.count == 2 && paths[0] == paths[1] { throw CommandError.sameOutput(path: out) }
+    for path in paths {
+      if Self.isFolder(path) { throw CommandError.outputIsFolder(path: path) }
+      // A file that exists may be a device, which needs no room in its folder.
+      if FileManager.default.isWritableFile(atPath: path) { continue }
+      let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+      guard Self.isFolder(folder) && FileManager.default.isWritableFile(atPath: folder) else {
+        throw CommandError.outputFolder(path: folder, isFolder: Self.isFolder(folder))
+      }
+    }
+  }
+
+  private static func isFolder(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+      && isFolder.boolValue
   }
 }
 

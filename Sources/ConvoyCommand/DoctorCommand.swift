@@ -16,24 +16,24 @@ struct DoctorCommand: ParsableCommand {
     }
     let cores = ProcessInfo.processInfo.activeProcessorCount
     let launch = Launch.current
-    output("convoy          \(ConvoyCommand.configuration.version)")
-    output("processors      \(cores)")
-    output(
-      "this run        \(launch.processes) \(launch.processes == 1 ? "rank" : "ranks"), 1 thread each"
-    )
-    output("BLAS            \(BLAS.configuration.trimmingCharacters(in: .whitespaces))")
+    try output("convoy          \(ConvoyCommand.configuration.version)")
+    try output("processors      \(cores)")
+    try output(
+      "this run        \(launch.processes) \(launch.processes == 1 ? "rank" : "ranks"), "
+        + "\(launch.localProcesses) on this machine, 1 thread each")
+    try output("BLAS            \(BLAS.configuration.trimmingCharacters(in: .whitespaces))")
     if let version = Launch.mpiLibraryVersion {
-      output("MPI library     \(version)")
+      try output("MPI library     \(version)")
     } else {
-      output("MPI library     none: built without the trait MPI, runs on one process")
+      try output("MPI library     none: built without the trait MPI, runs on one process")
     }
     let launcher = Self.path(of: "mpirun")
-    output(
+    try output(
       "mpirun          \(launcher ?? "not found: install openmpi-bin to run on several ranks")")
-    output("Fashion-MNIST   \(Self.dataSet)")
+    try output("Fashion-MNIST   \(Self.dataSet)")
     guard let launcher, Launch.mpiLibraryVersion != nil, launch.launcher == .none else { return }
     let passed = try Self.runSelfTest(launcher)
-    output("2-rank test     \(passed ? "passed" : "FAILED: see the messages above")")
+    try output("2-rank test     \(passed ? "passed" : "FAILED: see the messages above")")
     if !passed { throw ExitCode.failure }
   }
 
@@ -42,7 +42,9 @@ struct DoctorCommand: ParsableCommand {
     var sum = [Double(communicator.rank)]
     try sum.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
     let expected = Double(communicator.size * (communicator.size - 1) / 2)
-    guard sum[0] == expected else { throw ExitCode.failure }
+    guard sum[0] == expected else {
+      throw CommandError.wrongSum(found: sum[0], expected: expected)
+    }
   }
 
   private static func runSelfTest(_ launcher: String) throws -> Bool {
@@ -50,7 +52,8 @@ struct DoctorCommand: ParsableCommand {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: launcher)
     process.arguments = [
-      "-n", "2", "--oversubscribe", "--bind-to", "none", program, "doctor", "--self-test",
+      "-n", "2", "--timeout", "60", "--oversubscribe", "--bind-to", "none", program, "doctor",
+      "--self-test",
     ]
     var environment = ProcessInfo.processInfo.environment
     if getuid() == 0 {

@@ -45,14 +45,16 @@ struct PlanCommand: ParsableCommand {
         }
       if json {
         let report = PlanReport(
-          plan, peakBytes: memory.bytes, includesPaperCost: cost == .paper)
-        output(try report.json())
+          plan, peakBytes: memory.bytes, isExact: memory.isExact,
+          includesPaperCost: cost == .paper)
+        try output(try report.json())
       } else {
         let bytes = String(format: memory.isExact ? "%.0f" : "at least %.3g", memory.bytes)
-        output(plan.description)
-        output("peak memory     \(bytes) bytes (\(dtype.rawValue), one process)")
+        try output(plan.description)
+        try output("peak memory     \(bytes) bytes (\(dtype.rawValue), one process)")
         if cost == .paper {
-          output("cost            \(String(format: "%.0f", plan.paperMacs)) (the paper's count)")
+          try output(
+            "cost            \(String(format: "%.0f", plan.paperMacs)) (the paper's count)")
         }
       }
     }
@@ -63,7 +65,7 @@ struct PlanCommand: ParsableCommand {
   private static func peakMemory<Element: TensorElement>(
     of plan: Plan, _ type: Element.Type, training: Bool
   ) throws -> (bytes: Double, isExact: Bool) {
-    guard plan.isAddressable else {
+    guard plan.firstUnaddressableShape == nil else {
       return (plan.peakElements * Double(MemoryLayout<Element>.stride), false)
     }
     let needed = training ? plan.expression.shapes.map { _ in true } : nil
@@ -109,11 +111,13 @@ struct PlanReport: Encodable {
   let largestIntermediate: Double
   let ranks: Int
   let peakBytesPerRank: [Double]
+  /// `false` for a plan that no machine can run: then the bytes are those of its tensors alone.
+  let peakBytesAreExact: Bool
   let bytesReceivedPerRank: [Int]
   let steps: [StepReport]
   let hash: String
 
-  init(_ plan: Plan, peakBytes: Double, includesPaperCost: Bool) {
+  init(_ plan: Plan, peakBytes: Double, isExact: Bool, includesPaperCost: Bool) {
     expression = plan.expression.text
     shapes = plan.expression.shapes
     output = plan.expression.outputShape
@@ -127,6 +131,7 @@ struct PlanReport: Encodable {
     largestIntermediate = plan.largestIntermediate
     ranks = 1
     peakBytesPerRank = [peakBytes]
+    peakBytesAreExact = isExact
     bytesReceivedPerRank = [0]
     steps = plan.steps.enumerated().map { index, step in
       StepReport(

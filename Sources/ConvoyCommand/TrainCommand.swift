@@ -34,13 +34,14 @@ struct TrainCommand: ParsableCommand {
       HostMemory.keepFreed()
       let isFirst = communicator.rank == 0
       let bar = ProgressBar(isShown: isFirst && ProgressBar.isTerminal)
+      defer { bar.clear() }
       let summary = try train(configuration, communicator: communicator, resume: resume) { event in
         bar.show(event)
         if let line = Self.line(event) { note(line) }
       }
       guard isFirst else { return }
       bar.clear()
-      output(
+      try output(
         """
         test accuracy \(Self.percent(summary.testAccuracy)) after \(summary.epochs) epochs \
         (\(summary.steps) steps), \(Int(summary.imagesPerSecond.rounded())) images/s

@@ -13,8 +13,8 @@ import Planning
 ///   - expression: see `docs/notation.md`.
 ///   - operands: one tensor per term.
 ///   - rules: how the convolution modes are evaluated; true convolution, `same`, by default.
-/// - Throws: `ExpressionError` if the expression is malformed or does not fit the shapes, and
-///   `OrderError` if the optimizer that was asked for cannot handle it.
+/// - Throws: `ExpressionError` if the expression is malformed or does not fit the shapes, `OrderError`
+///   if the optimizer that was asked for cannot handle it, `ExecutionError` if memory is too short.
 public func contract<Element: TensorElement>(
   _ expression: String, _ operands: Tensor<Element>..., rules: ConvRules = ConvRules(),
   options: PlanOptions = PlanOptions()

@@ -3,6 +3,10 @@ import Planning
 import Synchronization
 
 /// Whether the reverse pass keeps the intermediates of the forward pass or computes them again.
+///
+/// ```swift
+/// let frugal = try Contraction<Float>(plan, checkpointing: .recompute)
+/// ```
 public enum Checkpointing: String, Hashable, Codable, Sendable, CaseIterable {
   /// Fastest: every intermediate stays in memory until the gradients are done.
   case keep
@@ -55,7 +59,8 @@ public struct Contraction<Element: TensorElement>: Sendable {
   public func callAsFunction(_ operands: [Tensor<Element>]) throws(ExecutionError)
     -> Tensor<Element>
   {
-    try check(operands, peakBytes: peakBytes())
+    try check(operands)
+    try requireMemory()
     return run(operands, keepingAll: false).result
   }
 
@@ -64,7 +69,8 @@ public struct Contraction<Element: TensorElement>: Sendable {
     _ operands: [Tensor<Element>]
   ) throws(ExecutionError) -> (result: Tensor<Element>, record: Record) {
     let keeps = checkpointing == .keep
-    try check(operands, peakBytes: keeps ? peakBytesKeepingAll() : peakBytes())
+    try check(operands)
+    try requireMemory(keeps ? peakBytesKeepingAll() : peakBytes())
     let (result, values) = run(operands, keepingAll: keeps)
     return (result, Record(values: keeps ? values : operands))
   }
@@ -90,6 +96,7 @@ public struct Contraction<Element: TensorElement>: Sendable {
         found: outputGradient.shape)
     }
     guard needed.contains(true) else { return needed.map { _ in nil } }
+    try requireMemory(peakBytes(needed: needed))
     let values: [Tensor<Element>?]
     if record.values.count > operandCount {
       values = record.values
@@ -114,7 +121,9 @@ public struct Contraction<Element: TensorElement>: Sendable {
       for (position, operand) in step.operands.enumerated() where needs[operand] {
         let role: ContractionNest.Role = position == 0 ? .first : .second
         let other = step.operands.count == 2 ? values[step.operands[1 - position]] : one
-        guard let other else { continue }
+        guard let other else {
+          preconditionFailure("the record lacks an operand of step \(index): a wrong gradient")
+        }
         let kernel = adjoints[index, role]
         // The sources of `first` are (result, second), of `second` (first, result).
         let sources = position == 0 ? (gradient, other) : (other, gradient)
@@ -164,9 +173,7 @@ public struct Contraction<Element: TensorElement>: Sendable {
 
   func adjoint(step: Int, _ role: ContractionNest.Role) -> LoweredNest { adjoints[step, role] }
 
-  private func check(
-    _ operands: [Tensor<Element>], peakBytes: Int
-  ) throws(ExecutionError) {
+  private func check(_ operands: [Tensor<Element>]) throws(ExecutionError) {
     let shapes = plan.expression.shapes
     guard operands.count == shapes.count else {
       throw .operandCount(
@@ -177,20 +184,26 @@ public struct Contraction<Element: TensorElement>: Sendable {
       throw .operandShape(
         expression: plan.expression.text, operand: index, expected: shape, found: operand.shape)
     }
-    // Asked for beforehand, for an allocation that fails ends the process without a word.
-    guard peakBytes <= HostMemory.physicalBytes else {
-      let tensors = shapes + plan.steps.map(\.resultShape)
-      let largest = tensors.max { $0.reduce(1, *) < $1.reduce(1, *) } ?? []
-      throw .notEnoughMemory(
-        expression: plan.expression.text, needed: peakBytes,
-        available: HostMemory.physicalBytes, largest: largest)
-    }
+  }
+
+  /// Makes sure that a forward run fits into this machine's memory. Every run does; who has the
+  /// operands yet to read may ask before.
+  ///
+  /// - Throws: `ExecutionError.notEnoughMemory`, for an allocation that fails would end the process
+  ///   without a word.
+  public func requireMemory() throws(ExecutionError) { try requireMemory(peakBytes()) }
+
+  private func requireMemory(_ needed: Int) throws(ExecutionError) {
+    guard needed > HostMemory.limitBytes else { return }
+    let tensors = plan.expression.shapes + plan.steps.map(\.resultShape)
+    throw .notEnoughMemory(
+      expression: plan.expression.text, needed: needed, available: HostMemory.limitBytes,
+      largest: tensors.max { $0.reduce(1, *) < $1.reduce(1, *) } ?? [])
   }
 
   private static func requireAddressable(_ plan: Plan) throws(ExecutionError) {
-    guard let step = plan.steps.first(where: { !$0.isAddressable }) else { return }
-    throw .tooLarge(
-      expression: plan.expression.text, step: plan.contractionText(step), shape: step.resultShape)
+    guard let shape = plan.firstUnaddressableShape else { return }
+    throw .tooLarge(expression: plan.expression.text, shape: shape)
   }
 }
 

@@ -1,11 +1,16 @@
 /// Why an expression could not be run.
+///
+/// ```swift
+/// do { c = try product([a, b]) } catch { print(error) }
+/// // cannot contract 'ij,jk->ik': operand 1 has shape [4, 4], but the plan was made for [3, 4]; …
+/// ```
 public enum ExecutionError: Error, Hashable, Sendable {
   /// Another number of tensors than the expression has operands.
   case operandCount(expression: String, expected: Int, found: Int)
   /// A tensor whose shape is not the one the plan was made for.
   case operandShape(expression: String, operand: Int, expected: [Int], found: [Int])
   /// A tensor with more elements than can be addressed.
-  case tooLarge(expression: String, step: String, shape: [Int])
+  case tooLarge(expression: String, shape: [Int])
   /// The run needs more bytes at once than the machine has.
   case notEnoughMemory(expression: String, needed: Int, available: Int, largest: [Int])
   /// A gradient of another shape than the result.
@@ -20,9 +25,9 @@ extension ExecutionError: CustomStringConvertible {
     case .operandShape(let expression, let operand, let expected, let found):
       "cannot contract '\(expression)': operand \(operand) has shape \(found), but the plan was made "
         + "for \(expected); make a plan for these shapes"
-    case .tooLarge(let expression, let step, let shape):
-      "cannot contract '\(expression)': the step \(step) makes a tensor of shape \(shape), more than "
-        + "can be addressed; another optimizer may find an order with smaller intermediates"
+    case .tooLarge(let expression, let shape):
+      "cannot contract '\(expression)': a tensor of shape \(shape) is larger than can be addressed; if "
+        + "it is an intermediate, another optimizer may find an order with smaller ones"
     case .notEnoughMemory(let expression, let needed, let available, let largest):
       "cannot contract '\(expression)': it needs \(needed) bytes at once, but this machine has "
         + "\(available), \(needed - available) too few; its largest tensor has shape \(largest)"

@@ -35,11 +35,16 @@ public final class MemoryMeter: Sendable {
 }
 
 /// The process's memory.
+///
+/// ```swift
+/// HostMemory.keepFreed()                      // once, before training
+/// let fits = bytes <= HostMemory.limitBytes
+/// ```
 public enum HostMemory {
   /// Keeps freed tensors' memory for the next ones instead of giving it back to the system. Training
   /// allocates the same sizes at every step, and each page that comes from the system costs a fault.
   public static func keepFreed() { convoy_keep_freed_memory() }
 
-  /// Bytes of memory this machine has.
-  public static let physicalBytes = Int(convoy_physical_memory())
+  /// Bytes of memory this process may use: the machine's, or less where its control group says so.
+  public static let limitBytes = Int(convoy_memory_limit())
 }

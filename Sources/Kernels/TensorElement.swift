@@ -5,6 +5,12 @@ import COpenBLAS
 ///
 /// The requirements are the whole of what the kernels ask of an element type, each a call that does
 /// much work, so that everything above may be generic without losing speed.
+///
+/// ```swift
+/// func total<Element: TensorElement>(_ x: Tensor<Element>) -> Element {
+///   x.withElements { $0.reduce(0, +) }
+/// }
+/// ```
 public protocol TensorElement: BinaryFloatingPoint, Sendable {
   /// `d[i, j] += p[i, j] · q[i, j]` over two strided loops (see `convoy_multiply_add_f32`).
   static func multiplyAdd(
@@ -80,6 +86,10 @@ extension Double: TensorElement {
 
 /// Keeps OpenBLAS to one thread per rank: Convoy distributes work itself, and two thread pools on
 /// the same cores slow each other down.
+///
+/// ```swift
+/// print(BLAS.configuration)  // OpenBLAS 0.3.21 … Haswell MAX_THREADS=64
+/// ```
 public enum BLAS {
   public static func useOneThread() { openblas_set_num_threads(1) }
 

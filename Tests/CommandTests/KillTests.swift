@@ -18,13 +18,10 @@ import Testing
     // Killed anywhere from its start to its end, up to three times.
     for _ in 0..<3 {
       let running = try Convoy.Running(Self.arguments(in: folder), in: folder)
-      let isOver = running.ends(within: uninterrupted.seconds * random.fraction())
+      _ = running.ends(within: uninterrupted.seconds * random.fraction())
       running.kill()
-      if isOver {
-        #expect(running.code == 0, "it says: \(running.errors)")
-      } else {
-        #expect(running.wasKilled && running.code == SIGKILL)
-      }
+      // It may have ended by itself before the signal came, even in the last moment.
+      #expect(running.code == (running.wasKilled ? SIGKILL : 0), "it says: \(running.errors)")
       #expect(Self.isWhole(folder))
     }
     let last = try Convoy.run(Self.arguments(in: folder), in: folder)

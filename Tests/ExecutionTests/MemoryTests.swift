@@ -51,6 +51,50 @@ import Testing
     }
   }
 
+  /// Two operands whose bytes cannot be added up.
+  @Test func operandsBeyondAddressingAreAnError() throws {
+    let shape = [4_294_967_296, 134_217_728]
+    let bound = try BoundExpression("ij,ij->", shapes: [shape, shape])
+    #expect(throws: ExecutionError.tooLarge(expression: "ij,ij->", shape: shape)) {
+      try Contraction<Double>(Plan(bound))
+    }
+  }
+
+  /// Numbers that no index ever reaches, whose products with the strides overflow.
+  @Test(arguments: [
+    ("hx,h->hx|h", [[5, 16], [3]], "h:stride=4611686018427387904"),
+    ("hx,h->hx|h", [[5, 16], [1]], "h:dilation=4611686018427387904"),
+  ])
+  func hugeStridesAreOnlyNumbers(text: String, shapes: [[Int]], option: String) throws {
+    let bound = try BoundExpression(text, shapes: shapes, rules: ConvRules(options: [option]))
+    let operands: [Tensor<Double>] = TensorData.smallIntegers.tensors(shapes, seed: 3)
+    let expected = ReferenceEvaluator(bound).evaluate(operands)
+    let result = try Contraction<Double>(Plan(bound))(operands)
+    #expect(mismatch(result, expected) == nil)
+  }
+
+  @Test func paddingBeyondAddressingIsAnError() {
+    #expect(throws: ExpressionError.self) {
+      try BoundExpression(
+        "hx,h->x|h", shapes: [[5, 16], [3]],
+        rules: ConvRules(options: ["h:padding=1152921504606846976:0"]))
+    }
+  }
+
+  /// More dimensions than the permutation counts, all but five of extent 1, in a step that packs.
+  @Test func manyDimensionsOfExtentOne() throws {
+    let ones = (0..<400).map { "(o\($0))" }.joined()
+    let extents = [Int](repeating: 1, count: 400)
+    let shapes = [extents + [8, 6, 4, 5], [6, 5, 7]]
+    let bound = try BoundExpression("\(ones)akcl,kln->\(ones)acn", shapes: shapes)
+    let small = try BoundExpression("akcl,kln->acn", shapes: [[8, 6, 4, 5], [6, 5, 7]])
+    let operands: [Tensor<Double>] = TensorData.smallIntegers.tensors(shapes, seed: 4)
+    let result = try Contraction<Double>(Plan(bound))(operands)
+    let reshaped = [operands[0].reshaped([8, 6, 4, 5]), operands[1]]
+    let expected = ReferenceEvaluator(small).evaluate(reshaped)
+    #expect(mismatch(result.reshaped([8, 4, 7]), expected) == nil)
+  }
+
   @Test func intermediatesBeyondAddressingAreAnError() throws {
     let extents = (0..<12).map { _ in 1000 }
     let letters = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"]

@@ -6,5 +6,6 @@
 /// system costs a fault. Without effect where the C library has no such control.
 void convoy_keep_freed_memory(void);
 
-/// Bytes of physical memory; the largest number there is where the system does not tell.
-long convoy_physical_memory(void);
+/// Bytes of memory this process may use: the machine's, or less where its control group (a container,
+/// a batch job) says so; the largest number there is where the system does not tell.
+long convoy_memory_limit(void);

@@ -67,8 +67,8 @@
       }
     }
 
-    /// Where not all could be started, the others may wait for ever; and the caller frees its
-    /// buffers, so nothing may arrive there any more.
+    /// Where not all could be started, the others may wait for ever, so they are given up. A message
+    /// that was on its way may still arrive: whoever gets this error must end the job.
     private func cancelAll() {
       for index in requests.indices where requests[index] != convoy_mpi_request_null() {
         MPI_Cancel(&requests[index])

@@ -3,14 +3,20 @@ import Convoy
 import Formats
 import Foundation
 
-/// Writes a line to standard error.
+/// Writes a line to standard error; if nobody listens there, so be it.
 func note(_ text: String) {
-  FileHandle.standardError.write(Data((text + "\n").utf8))
+  try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
 }
 
 /// Writes a line to standard output.
-func output(_ text: String) {
-  FileHandle.standardOutput.write(Data((text + "\n").utf8))
+///
+/// - Throws: `CommandError.standardOutput`, e.g. on a full disk: a result that is lost is a failure.
+func output(_ text: String) throws {
+  do {
+    try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
+  } catch {
+    throw CommandError.standardOutput
+  }
 }
 
 /// The exit code of an error: 64 for what the user gave, 1 for what failed on the way.
@@ -37,7 +43,9 @@ extension FormatError {
 extension TrainingError {
   fileprivate var isBadInput: Bool {
     switch self {
-    case .nonFiniteLoss, .nonFiniteTestLoss, .failedElsewhere, .outputUnwritable: false
+    case .nonFiniteLoss, .nonFiniteTestLoss, .nonFiniteParameter, .failedElsewhere,
+      .outputUnwritable:
+      false
     default: true
     }
   }
@@ -53,6 +61,13 @@ func reporting(_ body: () throws -> Void) throws {
     note("convoy: error: \(error)")
     throw ExitCode(exitCode(of: error))
   }
+}
+
+/// This machine's name as it knows it itself; nobody is asked, for an error is waiting to be said.
+private var hostName: String {
+  var name = [CChar](repeating: 0, count: 256)
+  guard gethostname(&name, name.count - 1) == 0 else { return "unknown host" }
+  return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
 }
 
 /// Runs a command's work on every process that the launcher started. A rank that fails says which
@@ -80,12 +95,12 @@ func reportingOnEveryRank(_ body: (any Communicator) throws -> Void) throws {
       case nil: true
       }
     if isMine {
-      let host = ProcessInfo.processInfo.hostName
       note(
-        "convoy: error: rank \(communicator.rank) of \(communicator.size) on \(host): \(error)")
+        "convoy: error: rank \(communicator.rank) of \(communicator.size) on \(hostName): \(error)")
     } else {
-      // Whoever has something to say speaks first: aborting ends all processes at once.
-      Thread.sleep(forTimeInterval: 0.5)
+      // Whoever has something to say speaks first, and ends all processes when it has. This wait is
+      // for a rank that dies before it does.
+      Thread.sleep(forTimeInterval: 10)
     }
     communicator.abort(code: exitCode(of: error))
   }
@@ -95,11 +110,18 @@ func reportingOnEveryRank(_ body: (any Communicator) throws -> Void) throws {
 enum CommandError: Error, CustomStringConvertible {
   case mixedElementTypes(first: String, firstType: String, other: String, otherType: String)
   case outputFolder(path: String, isFolder: Bool)
+  case outputIsFolder(path: String)
+  /// Two outputs of one name.
+  case sameOutput(path: String)
+  case standardOutput
+  /// The ranks' sum in the self-test.
+  case wrongSum(found: Double, expected: Double)
 
   var isBadInput: Bool {
     switch self {
     case .mixedElementTypes: true
-    case .outputFolder: false
+    case .sameOutput, .outputIsFolder: true
+    case .outputFolder, .standardOutput, .wrongSum: false
     }
   }
 
@@ -108,6 +130,14 @@ enum CommandError: Error, CustomStringConvertible {
     case .mixedElementTypes(let first, let firstType, let other, let otherType):
       "operands are of different element types: \(first) holds \(firstType), \(other) holds "
         + "\(otherType); convert one of them, for the result has the type of the operands"
+    case .outputIsFolder(let path):
+      "cannot write the file \(path): it is a folder; name a file in it"
+    case .sameOutput(let path):
+      "--out and --report both name \(path); give them different names"
+    case .standardOutput:
+      "cannot write to standard output: the disk is full, or what reads it has ended"
+    case .wrongSum(let found, let expected):
+      "the ranks' numbers add up to \(found), expected \(expected)"
     case .outputFolder(let path, let isFolder):
       "cannot write into the folder \(path): "
         + (isFolder ? "permission denied" : "there is no such folder")

@@ -56,13 +56,27 @@ public struct NpyArray: Hashable, Sendable {
 
   /// Writes the very bytes that `numpy.save` writes, whole or not at all.
   public func write(to path: String) throws(FormatError) {
-    let header = NpyHeader.encoded(shape: shape, elementType: elements.type)
+    func write<Element>(_ elements: [Element]) throws(FormatError) {
+      try elements.withUnsafeBufferPointer { (elements) throws(FormatError) in
+        try Self.write(
+          UnsafeRawBufferPointer(elements), shape: shape, elementType: self.elements.type, to: path)
+      }
+    }
+    switch elements {
+    case .float32(let elements): try write(elements)
+    case .float64(let elements): try write(elements)
+    }
+  }
+
+  /// The same from elements that are no array: row-major, in this machine's byte order.
+  public static func write(
+    _ elements: UnsafeRawBufferPointer, shape: [Int], elementType: NpyHeader.ElementType,
+    to path: String
+  ) throws(FormatError) {
+    let header = NpyHeader.encoded(shape: shape, elementType: elementType)
     try writeAtomically(to: path) { (file) throws(FormatError) in
       try file.write(header)
-      switch elements {
-      case .float32(let elements): try file.write(elements)
-      case .float64(let elements): try file.write(elements)
-      }
+      try file.write(elements)
     }
   }
 }

@@ -15,8 +15,6 @@ public struct LoweredNest: Sendable {
   public let workspaceCount: Int
   /// Elements of the tensor that is written.
   public let destinationCount: Int
-  /// Estimated time, from the kernels' rates; for choosing, not for promising.
-  public let estimatedNanoseconds: Double
   let kernel: InnerKernel
   let variable: InnerKernel.Variable
   /// Loops around the kernel, outermost first.
@@ -78,7 +76,6 @@ public struct LoweredNest: Sendable {
     kernel = choice.kernel
     variable = choice.variable
     levels = view.isEmpty ? [] : view.levels(around: choice)
-    estimatedNanoseconds = best?.time ?? 0
     overwrites =
       if case .gemm = choice.kernel {
         view.writesEachElementOnce(destinationCount)
@@ -96,10 +93,15 @@ public struct LoweredNest: Sendable {
         continue
       }
       let count = nest.count(role)
+      let packedStrides = order.strides(nest[role])
+      // Dimensions of extent 1 need no copying. The others are at most 62, for an addressable tensor
+      // has fewer than 2⁶³ elements: within the 64 that the C loop can count.
+      let dimensions = nest[role].indices.filter { nest[role][$0].extent != 1 }
       packs.append(
         Pack(
-          extents: nest[role].map(\.extent), givenStrides: given[position],
-          packedStrides: order.strides(nest[role]), offset: workspace, count: count))
+          extents: dimensions.map { nest[role][$0].extent },
+          givenStrides: dimensions.map { given[position][$0] },
+          packedStrides: dimensions.map { packedStrides[$0] }, offset: workspace, count: count))
       // Every packed tensor starts at a cache line whatever the element type.
       workspace += (count + 15) / 16 * 16
     }

@@ -42,7 +42,11 @@ struct StridedNest {
     for (position, role) in roles.enumerated() {
       for (dimension, step) in zip(nest[role], memory[position]) {
         base[position] += dimension.offset * step
-        for term in dimension.terms { strides[term.loop][position] += term.coefficient * step }
+        // A loop of one index never steps, and its coefficient, a stride or dilation of any size,
+        // might overflow.
+        for term in dimension.terms where nest.loops[term.loop] > 1 {
+          strides[term.loop][position] += term.coefficient * step
+        }
       }
     }
     var guarded: [Guarded] = []

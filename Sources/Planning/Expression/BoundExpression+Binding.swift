@@ -108,7 +108,7 @@ struct ExpressionBinder {
 
   /// Whether a tensor of this shape could have an address for every byte, in Double; an extent of 0
   /// counts as 1, so that no product of some of the extents overflows either.
-  private func isAddressable(_ shape: [Int]) -> Bool {
+  func isAddressable(_ shape: [Int]) -> Bool {
     var bytes = MemoryLayout<Double>.stride
     for extent in shape {
       let (product, overflow) = bytes.multipliedReportingOverflow(by: max(extent, 1))

@@ -45,6 +45,13 @@ public struct BoundExpression: Hashable, Codable, Sendable {
 /// `E = Σ_j d(K_j − 1)` the reach. Then `n = ⌊(N + low + high − E − 1) / s⌋ + 1`, and
 /// `y[i] = Σ_k x[i·s − low + Σ_j d·k_j]·Π_j w_j[k_j]` (correlation) or
 /// `x[i·s − low + E − Σ_j d·k_j]` (convolution).
+///
+/// ```swift
+/// let bound = try BoundExpression("h,h->h|h", shapes: [[9], [4]])
+/// let geometry = bound.modes[0].convolution
+/// geometry?.reach         // 3
+/// geometry?.outputExtent  // 9
+/// ```
 public struct ConvolutionGeometry: Hashable, Codable, Sendable {
   /// One filter: the operand and its extent K_j.
   public struct Filter: Hashable, Codable, Sendable {

@@ -1,5 +1,10 @@
 /// How one convolution mode is evaluated: stride, dilation, padding, kind and boundary
 /// (design, section 2).
+///
+/// ```swift
+/// let pytorch = ConvRule(stride: 2, padding: .explicit(low: 1, high: 1), kind: .correlation)
+/// let periodic = ConvRule(boundary: .circular)
+/// ```
 public struct ConvRule: Hashable, Codable, Sendable {
   public enum Kind: String, Hashable, Codable, Sendable, CaseIterable {
     /// `y[i] = Σ_k x[i·s − lo + E − Σ_j d·k_j] · Π_j w_j[k_j]`: numpy.convolve's, and the paper's.

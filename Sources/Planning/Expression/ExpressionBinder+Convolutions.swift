@@ -20,6 +20,10 @@ extension ExpressionBinder {
     guard let padded = sum([feature.extent, low, high]) else {
       throw error(.extentTooLarge(mode))
     }
+    // The padded feature is never made, but kernels count offsets into it.
+    var paddedShape = shapes[feature.operand]
+    paddedShape[feature.dimension] = padded
+    guard isAddressable(paddedShape) else { throw error(.extentTooLarge(mode)) }
     // Not by the output extent: division rounds towards 0, so that n would be 1 here too.
     guard padded > reach else {
       throw error(

@@ -20,7 +20,7 @@ package func nearest(to word: String, among candidates: some Sequence<String>) -
 
 /// Optimal string alignment distance: insertions, deletions, substitutions and exchanges of two
 /// neighbours that turn one word into the other.
-private func editDistance(_ a: [Character], _ b: [Character]) -> Int {
+package func editDistance(_ a: [Character], _ b: [Character]) -> Int {
   var beforePrevious: [Int] = []
   var previous = Array(0...b.count)
   for i in a.indices {

@@ -31,11 +31,14 @@ extension Plan {
   }
 }
 
-/// FNV-1a, 64 bits (Fowler, Noll and Vo; draft-eastlake-fnv).
-private struct StableHash {
-  private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
+/// FNV-1a, 64 bits (Fowler, Noll and Vo; draft-eastlake-fnv): Swift's own hashes differ from one
+/// process to the next.
+package struct StableHash {
+  package private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
 
-  mutating func combine(_ byte: UInt8) {
+  package init() {}
+
+  package mutating func combine(_ byte: UInt8) {
     value = (value ^ UInt64(byte)) &* 0x0000_0100_0000_01b3
   }
 

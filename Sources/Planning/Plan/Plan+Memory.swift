@@ -4,8 +4,10 @@ extension Plan {
   ///
   /// Exact below 2⁵³, and finite for plans that no machine could run.
   public var peakElements: Double {
+    // Held far below the largest number, so that no sum becomes infinite and no difference NaN.
+    let limit = 1e300
     func elements(_ shape: [Int]) -> Double {
-      shape.reduce(1) { saturatingProduct($0, $1) }
+      min(shape.reduce(1) { saturatingProduct($0, $1) }, limit)
     }
     let count = expression.shapes.count
     var live = expression.shapes.reduce(0) { $0 + elements($1) }
@@ -17,17 +19,14 @@ extension Plan {
         live -= elements(steps[operand - count].resultShape)
       }
     }
-    return peak
+    return min(peak, limit)
   }
 
-  /// Whether every intermediate has few enough elements to be addressed at all.
-  public var isAddressable: Bool { steps.allSatisfy(\.isAddressable) }
-}
-
-extension Step {
-  /// Whether the result has at most 2⁴⁸ elements, which leaves room to add up the bytes of all
-  /// tensors of a plan.
-  public var isAddressable: Bool {
-    resultShape.reduce(1.0) { $0 * Double(max($1, 1)) } <= 0x1p48
+  /// The first shape, of operands and intermediates, with more elements than can be addressed: more
+  /// than 2⁴⁸, which leaves room to add up the bytes of all tensors of a plan. `nil`: there is none.
+  public var firstUnaddressableShape: [Int]? {
+    (expression.shapes + steps.map(\.resultShape)).first { shape in
+      shape.reduce(1.0) { $0 * Double(max($1, 1)) } > 0x1p48
+    }
   }
 }

@@ -24,7 +24,7 @@ extension Plan: CustomStringConvertible {
         "\(expression.operands.count + index)",
         step.operands.map(String.init).joined(separator: ","),
         step.operands.count == 1 ? "-" : countText(step.macs),
-        macs > 0 ? "\(Int((100 * step.macs / macs).rounded())) %" : "-",
+        macs > 0 ? "\(Int((step.macs / macs * 100).rounded())) %" : "-",
         countText(step.resultShape.reduce(1.0) { $0 * Double($1) }),
         contractionText(step),
       ])
@@ -39,7 +39,8 @@ extension Plan: CustomStringConvertible {
     }
   }
 
-  /// One step as an expression of its own, e.g. `bhwr,rh->bhwr|h`.
+  /// One step in the notation, for people, e.g. `bhwr,rh->bhwr|h`; a dimension that an ellipsis
+  /// broadcasts is written `1`, and strides and padding are not.
   public func contractionText(_ step: Step) -> String {
     func term(_ modes: [Int?]) -> String {
       modes.map { $0.map { expression.modes[$0].mode.description } ?? "1" }.joined()

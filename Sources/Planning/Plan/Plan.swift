@@ -3,6 +3,14 @@
 ///
 /// Values are numbered: the operands 0 ..< n, then the results of `steps` in order. The last step
 /// makes the result, its modes in the order of the expression's output.
+///
+/// ```swift
+/// let bound = try BoundExpression("ij,jk,kl->il", shapes: [[50, 2], [2, 50], [50, 2]])
+/// let plan = try Plan(bound)
+/// plan.path  // [[1, 2], [0, 1]]
+/// plan.macs  // 400
+/// print(plan)
+/// ```
 public struct Plan: Hashable, Codable, Sendable {
   public let expression: BoundExpression
   /// The optimizer that found the order, e.g. `optimal`.
@@ -26,6 +34,10 @@ public struct Plan: Hashable, Codable, Sendable {
 
 /// One step of a plan: two operands into one, or one operand prepared (diagonal taken, modes that
 /// nothing else has summed, a convolution mode without filters padded and strided).
+///
+/// ```swift
+/// for step in plan.steps { print(plan.contractionText(step), step.resultShape, step.macs) }
+/// ```
 public struct Step: Hashable, Codable, Sendable {
   /// Numbers of the values that go in: one or two.
   public let operands: [Int]
@@ -47,6 +59,13 @@ public struct Step: Hashable, Codable, Sendable {
 /// `stride·i + tap·k + offset`; outside `0 ..< N` it is 0, or wraps if `circular`.
 /// *Filter with filter* (`feature == nil`): result index = sum of both (full convolution).
 /// *Feature alone* (one operand): read at `stride·i + offset`.
+///
+/// ```swift
+/// // `same` correlation with a filter of extent 3: x is read at i + k − 1.
+/// let step = try Plan(BoundExpression(
+///   "h,h->h|h", shapes: [[8], [3]], rules: ConvRules(all: ConvRule(kind: .correlation)))).steps[0]
+/// step.convolutions[0].offset  // −1
+/// ```
 public struct StepConvolution: Hashable, Codable, Sendable {
   public let mode: Int
   /// Position (0 or 1) in the step's operands of the feature.

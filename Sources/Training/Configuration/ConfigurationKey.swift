@@ -1,4 +1,5 @@
 import Execution
+import Planning
 
 /// One key of a configuration: its name, where its value lives, and what values it takes.
 struct ConfigurationKey: Sendable {
@@ -136,9 +137,9 @@ extension ConfigurationKey {
   static func nearest(to name: String) -> ConfigurationKey? {
     func distance(_ key: ConfigurationKey) -> Int {
       let last = name.split(separator: ".").last.map(String.init) ?? name
-      let whole = editDistance(name.lowercased(), key.name.lowercased())
+      let whole = editDistance(Array(name.lowercased()), Array(key.name.lowercased()))
       // A right name in a wrong section is nearer than a wrong name that is about as long.
-      let part = editDistance(last.lowercased(), key.lastName.lowercased()) + 1
+      let part = editDistance(Array(last.lowercased()), Array(key.lastName.lowercased())) + 1
       return min(whole, part)
     }
     return all.min { distance($0) < distance($1) }
@@ -152,20 +153,3 @@ private func isSynthetic(_ configuration: TrainingConfiguration) -> Bool {
 private func isFraction(_ value: Double) -> Bool { 0 <= value && value < 1 }
 
 private func isDuration(_ epochs: Double) -> Bool { 0 <= epochs && epochs <= 1_000_000 }
-
-/// The fewest insertions, deletions and replacements of a character that turn one text into the
-/// other (Levenshtein, 1966).
-func editDistance(_ a: String, _ b: String) -> Int {
-  let b = Array(b)
-  var row = Array(0...b.count)
-  for (i, character) in a.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
-    for (j, other) in b.enumerated() {
-      let replaced = diagonal + (character == other ? 0 : 1)
-      diagonal = row[j + 1]
-      row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
-    }
-  }
-  return row[b.count]
-}

@@ -4,6 +4,10 @@ import Kernels
 /// A trainable tensor with its gradient.
 ///
 /// A class, for a layer and the optimizer refer to the same one.
+///
+/// ```swift
+/// let shift = Parameter(name: "norm1.shift", value: Tensor(shape: [32]), decays: false)
+/// ```
 public final class Parameter {
   /// Unique in its network and stable between runs: the key in checkpoints, e.g. `conv2.r1_t`.
   public let name: String
@@ -22,6 +26,10 @@ public final class Parameter {
 }
 
 /// What one pass through a network needs to know; passed, never ambient.
+///
+/// ```swift
+/// let pass = Pass(isTraining: true, communicator: SingleCommunicator())
+/// ```
 public struct Pass: Sendable {
   /// Training (batch statistics) or evaluation (running statistics).
   public let isTraining: Bool
@@ -39,6 +47,11 @@ public struct Pass: Sendable {
 public typealias Pullback = (_ outputGradient: Tensor<Float>) throws -> Tensor<Float>?
 
 /// One layer of a network. Images are `bhws`: batch, height, width, channels (channels last).
+///
+/// ```swift
+/// let (y, pullback) = try layer.forward(x, pass)
+/// let inputGradient = try pullback(outputGradient)  // and adds to layer.parameters' gradients
+/// ```
 public protocol Layer: AnyObject {
   /// Trained by the optimizer.
   var parameters: [Parameter] { get }

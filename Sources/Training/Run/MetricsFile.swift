@@ -27,7 +27,7 @@ final class MetricsFile {
     if kept != text { try writeAtomically(to: path, bytes: Array(kept.utf8)) }
     descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
     guard descriptor >= 0 else {
-      throw FormatError.system(path: path, operation: "open", code: errno)
+      throw FormatError.system(path: path, operation: "append to", code: errno)
     }
   }
 

@@ -37,12 +37,16 @@ public func train(
       guard communicator.rank == 0 else { return }
       if resume == nil { made = try folder.create() } else { try folder.open() }
     }
+    let material = try Trainer.load(configuration, communicator)
     trainer = try Trainer(
-      configuration, folder: folder, isResuming: resume != nil, communicator: communicator,
-      logger: logger)
+      configuration, material, folder: folder, isResuming: resume != nil,
+      communicator: communicator, logger: logger)
   } catch {
     // A run that never started leaves nothing.
     RunFolder.remove(made)
+    // Whatever goes wrong here goes wrong on all ranks together, but for the communicator itself.
+    // The rank that reports it ends the job: not before the folder is gone.
+    if !(error is CollectiveError) { try? communicator.barrier() }
     throw error
   }
   return try trainer.run(observe)

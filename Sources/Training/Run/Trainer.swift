@@ -22,23 +22,16 @@ struct Trainer {
   private var lastCheckpoint: Int?
   private var lastEpoch: EpochRecord?
 
-  /// Reads the data, makes the network and, if resuming, puts back the last checkpoint.
+  /// Makes the run folder a run and, if resuming, puts back the last checkpoint.
   init(
-    _ configuration: TrainingConfiguration, folder: RunFolder, isResuming: Bool,
-    communicator: any Communicator, logger: Logger
+    _ configuration: TrainingConfiguration, _ material: (data: LabelledData, network: Network),
+    folder: RunFolder, isResuming: Bool, communicator: any Communicator, logger: Logger
   ) throws {
     self.configuration = configuration
     self.folder = folder
     self.communicator = communicator
     self.logger = logger
-    let (data, network) = try together(communicator) {
-      let data = try LabelledData(configuration.data, seed: configuration.seed)
-      let images = data.training
-      let network = try Network(
-        configuration.model, height: images.height, width: images.width,
-        channels: images.channels, classes: data.classes, seed: configuration.seed)
-      return (data, network)
-    }
+    let (data, network) = material
     self.data = data
     self.network = network
     sampling = Sampling(count: data.training.count, batchSize: configuration.training.batchSize)
@@ -73,6 +66,20 @@ struct Trainer {
         path: folder.metrics, steps: progress.step, epochs: progress.completedEpochs)
     }
     for case .epoch(let record) in metrics?.records ?? [] { lastEpoch = record }
+  }
+
+  /// The data and the network as it starts, on every rank.
+  static func load(
+    _ configuration: TrainingConfiguration, _ communicator: any Communicator
+  ) throws -> (data: LabelledData, network: Network) {
+    try together(communicator) {
+      let data = try LabelledData(configuration.data, seed: configuration.seed)
+      let images = data.training
+      let network = try Network(
+        configuration.model, height: images.height, width: images.width,
+        channels: images.channels, classes: data.classes, seed: configuration.seed)
+      return (data, network)
+    }
   }
 
   /// Steps at the end of the run.
@@ -199,6 +206,12 @@ struct Trainer {
   /// Writes a checkpoint, and only then removes all but the one before it.
   private mutating func saveCheckpoint(_ observe: (TrainingEvent) throws -> Void) throws {
     guard lastCheckpoint != progress.step else { return }
+    // The loss was finite before the update; a step that went wrong must not replace a good state.
+    for parameter in network.parameters
+    where !parameter.value.withElements({ $0.allSatisfy(\.isFinite) }) {
+      throw TrainingError.nonFiniteParameter(
+        name: parameter.name, step: progress.step, epoch: progress.epoch)
+    }
     lastCheckpoint = progress.step
     guard communicator.rank == 0 else { return }
     try metrics?.synchronize()

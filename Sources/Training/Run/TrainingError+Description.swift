@@ -117,6 +117,11 @@ extension TrainingError: CustomStringConvertible {
       the test loss became \(number(loss)) after step \(step) (epoch \(epoch)); try a lower \
       optimizer.learningRate or a longer training.warmUpEpochs
       """
+    case .nonFiniteParameter(let name, let step, let epoch):
+      """
+      the parameter \(name) is no longer finite after step \(step) (epoch \(epoch)), so no checkpoint \
+      is written; try a lower optimizer.learningRate or a longer training.warmUpEpochs, and --resume
+      """
     case .failedElsewhere(let ranks):
       """
       stopped because rank\(ranks.count == 1 ? "" : "s") \

@@ -50,6 +50,8 @@ public enum TrainingError: Error, Hashable, Sendable {
   // The loop. Steps and epochs are counted from 1.
   case nonFiniteLoss(step: Int, epoch: Int, loss: Double, learningRate: Float)
   case nonFiniteTestLoss(step: Int, epoch: Int, loss: Double)
+  /// Found before a checkpoint would have been written.
+  case nonFiniteParameter(name: String, step: Int, epoch: Int)
   /// This rank is well, but these others failed; they say why.
   case failedElsewhere(ranks: [Int])
   /// The ranks were not given the same configuration.
@@ -59,7 +61,7 @@ public enum TrainingError: Error, Hashable, Sendable {
   /// rank needs to speak but the one that failed.
   public var isSameOnAllRanks: Bool {
     switch self {
-    case .nonFiniteLoss, .nonFiniteTestLoss, .configurationsDiffer: true
+    case .nonFiniteLoss, .nonFiniteTestLoss, .nonFiniteParameter, .configurationsDiffer: true
     default: false
     }
   }

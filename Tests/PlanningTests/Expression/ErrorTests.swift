@@ -454,4 +454,12 @@ import Testing
     #expect((second.operand.index, second.dimension, second.extent) == (1, 0, 4))
     #expect(second.operand.shape == [4, 5])
   }
+
+  @Test(arguments: [
+    ("", "abc", 3), ("kitten", "sitting", 3), ("flaw", "lawn", 2), ("same", "same", 0),
+    ("form", "from", 1),
+  ])
+  func editDistances(a: String, b: String, expected: Int) {
+    #expect(editDistance(Array(a), Array(b)) == expected)
+  }
 }

@@ -141,13 +141,6 @@ import Testing
     }
   }
 
-  @Test func editDistances() {
-    #expect(editDistance("", "abc") == 3)
-    #expect(editDistance("kitten", "sitting") == 3)
-    #expect(editDistance("flaw", "lawn") == 2)
-    #expect(editDistance("same", "same") == 0)
-  }
-
   @Test func everyKeyIsItsOwnNearest() {
     for key in ConfigurationKey.all {
       #expect(ConfigurationKey.nearest(to: key.name)?.name == key.name)

@@ -48,9 +48,9 @@ func normalTensor(
   return tensor
 }
 
-/// FNV-1a, 64 bits: Swift's own hashes differ from one process to the next.
+/// A number that is the same for a text in every process and on every machine.
 func stableHash(_ text: String) -> Int {
-  var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-  for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-  return Int(truncatingIfNeeded: hash)
+  var hash = StableHash()
+  for byte in text.utf8 { hash.combine(byte) }
+  return Int(truncatingIfNeeded: hash.value)
 }
