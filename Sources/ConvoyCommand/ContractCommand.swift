@@ -94,8 +94,15 @@ struct ContractCommand: ParsableCommand {
 
   /// Before any work: a result that cannot be written should not be computed first.
   private func checkOutputs() throws {
-    let paths = [out, report].compactMap { $0 }.map { URL(fileURLWithPath: $0).standardized.path }
-    if paths.count == 2 && paths[0] == paths[1] { throw CommandError.sameOutput(path: out) }
+    let outputs = [out, report].compactMap { $0 }
+    guard !outputs.contains("") else { throw CommandError.emptyOutput }
+    func standard(_ path: String) -> String { URL(fileURLWithPath: path).standardized.path }
+    let paths = outputs.map(standard)
+    // A result may take an operand's name, for it is written once all operands are read. A report
+    // may not: what it replaced would be lost.
+    if let report, ([out] + operands).map(standard).contains(standard(report)) {
+      throw CommandError.reportReplaces(path: report)
+    }
     for path in paths {
       if Self.isFolder(path) { throw CommandError.outputIsFolder(path: path) }
       // A file that exists may be a device, which needs no room in its folder.

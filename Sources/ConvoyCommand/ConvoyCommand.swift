@@ -1,6 +1,15 @@
 import ArgumentParser
 
 @main
+enum Main {
+  static func main() {
+    // An expression may begin as an option does ('->', a scalar as it is). White space in an
+    // expression means nothing, so one more space tells them apart.
+    let arguments = CommandLine.arguments.dropFirst().map { $0.hasPrefix("->") ? " " + $0 : $0 }
+    ConvoyCommand.main(arguments)
+  }
+}
+
 struct ConvoyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "convoy",

@@ -65,7 +65,7 @@ struct PlanCommand: ParsableCommand {
   private static func peakMemory<Element: TensorElement>(
     of plan: Plan, _ type: Element.Type, training: Bool
   ) throws -> (bytes: Double, isExact: Bool) {
-    guard plan.firstUnaddressableShape == nil else {
+    guard plan.firstUnaddressableShape == nil && plan.firstStepOfTooManyTaps == nil else {
       return (plan.peakElements * Double(MemoryLayout<Element>.stride), false)
     }
     let needed = training ? plan.expression.shapes.map { _ in true } : nil
@@ -86,6 +86,22 @@ struct PlanCommand: ParsableCommand {
   }
 }
 
+/// A count in JSON: a whole number as long as it fits 64 bits, else in powers of ten.
+struct Count: Encodable {
+  let value: Double
+
+  init(_ value: Double) { self.value = value }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    if let whole = Int64(exactly: value) {
+      try container.encode(whole)
+    } else {
+      try container.encode(value)
+    }
+  }
+}
+
 /// The JSON of `convoy plan --json`.
 struct PlanReport: Encodable {
   struct StepReport: Encodable {
@@ -93,7 +109,7 @@ struct PlanReport: Encodable {
     let result: Int
     let contraction: String
     let shape: [Int]
-    let macs: Double
+    let macs: Count
   }
 
   let expression: String
@@ -101,16 +117,16 @@ struct PlanReport: Encodable {
   let output: [Int]
   let optimizer: String
   let path: [[Int]]
-  let macs: Double
-  let trainingMacs: Double
-  let leftToRightMacs: Double
-  let paperMacs: Double
+  let macs: Count
+  let trainingMacs: Count
+  let leftToRightMacs: Count
+  let paperMacs: Count
   /// The count that `--cost` names.
-  let cost: Double
+  let cost: Count
   /// Elements.
-  let largestIntermediate: Double
+  let largestIntermediate: Count
   let ranks: Int
-  let peakBytesPerRank: [Double]
+  let peakBytesPerRank: [Count]
   /// `false` for a plan that no machine can run: then the bytes are those of its tensors alone.
   let peakBytesAreExact: Bool
   let bytesReceivedPerRank: [Int]
@@ -123,20 +139,21 @@ struct PlanReport: Encodable {
     output = plan.expression.outputShape
     optimizer = plan.optimizer
     path = plan.path
-    macs = plan.macs
-    trainingMacs = plan.trainingMacs
-    leftToRightMacs = plan.leftToRightMacs
-    paperMacs = plan.paperMacs
-    cost = includesPaperCost ? plan.paperMacs : plan.macs
-    largestIntermediate = plan.largestIntermediate
+    macs = Count(plan.macs)
+    trainingMacs = Count(plan.trainingMacs)
+    leftToRightMacs = Count(plan.leftToRightMacs)
+    paperMacs = Count(plan.paperMacs)
+    cost = Count(includesPaperCost ? plan.paperMacs : plan.macs)
+    largestIntermediate = Count(plan.largestIntermediate)
     ranks = 1
-    peakBytesPerRank = [peakBytes]
+    peakBytesPerRank = [Count(peakBytes)]
     peakBytesAreExact = isExact
     bytesReceivedPerRank = [0]
     steps = plan.steps.enumerated().map { index, step in
       StepReport(
         operands: step.operands, result: plan.expression.operands.count + index,
-        contraction: plan.contractionText(step), shape: step.resultShape, macs: step.macs)
+        contraction: plan.contractionText(step), shape: step.resultShape,
+        macs: Count(step.macs))
     }
     hash = plan.hashText
   }

@@ -31,11 +31,12 @@ public struct Contraction<Element: TensorElement>: Sendable {
   private let meter: MemoryMeter?
 
   /// - Parameter meter: counts the bytes of every buffer that a run allocates.
-  /// - Throws: `ExecutionError.tooLarge` if a step's result has more elements than can be addressed.
+  /// - Throws: `ExecutionError.tooLarge` if a tensor has more elements than can be addressed,
+  ///   `.tooManyTaps` if a filter is longer than can be walked.
   public init(
     _ plan: Plan, checkpointing: Checkpointing = .keep, meter: MemoryMeter? = nil
   ) throws(ExecutionError) {
-    try Self.requireAddressable(plan)
+    try Self.requireRunnable(plan)
     self.plan = plan
     self.checkpointing = checkpointing
     self.meter = meter
@@ -201,9 +202,14 @@ public struct Contraction<Element: TensorElement>: Sendable {
       largest: tensors.max { $0.reduce(1, *) < $1.reduce(1, *) } ?? [])
   }
 
-  private static func requireAddressable(_ plan: Plan) throws(ExecutionError) {
-    guard let shape = plan.firstUnaddressableShape else { return }
-    throw .tooLarge(expression: plan.expression.text, shape: shape)
+  private static func requireRunnable(_ plan: Plan) throws(ExecutionError) {
+    if let shape = plan.firstUnaddressableShape {
+      throw .tooLarge(expression: plan.expression.text, shape: shape)
+    }
+    if let step = plan.firstStepOfTooManyTaps {
+      throw .tooManyTaps(
+        expression: plan.expression.text, step: plan.contractionText(step))
+    }
   }
 }
 

@@ -84,6 +84,56 @@ import Testing
       "convoy: error: cannot write into the folder {folder}/nowhere: there is no such folder"),
   ]
 
+  static func clashing(_ name: String, _ report: String) -> BadInput {
+    BadInput(
+      name, ["contract", "ij,jk->ik", "a.npy", "b.npy", "--out", "c.npy", "--report", report],
+      "convoy: error: --report would replace \(report), which is the result or an operand; give it "
+        + "another name")
+  }
+
+  @Test(arguments: [
+    clashing("the report as the result", "./c.npy"), clashing("the report as an operand", "b.npy"),
+    BadInput(
+      "no name", ["contract", "ij,jk->ik", "a.npy", "b.npy", "--out", ""],
+      "convoy: error: the name of an output is empty; expected a file"),
+    BadInput(
+      "a folder as the result", ["contract", "ij,jk->ik", "a.npy", "b.npy", "--out", "."],
+      "convoy: error: cannot write the file …"),
+  ])
+  func outputsThatClashEndInOneMessage(row: BadInput) throws {
+    try row.check(in: Self.folder())
+  }
+
+  @Test func aPipeIsRefusedAtOnce() throws {
+    let folder = try Self.folder()
+    try #require(mkfifo(folder.realPath + "/pipe.npy", 0o600) == 0)
+    let run = try Convoy.run(
+      ["contract", "ij,jk->ik", "pipe.npy", "b.npy", "--out", "c.npy"], in: folder)
+    #expect(run.code == 64 && run.output == "")
+    #expect(run.errors.contains("pipe.npy: this is not a file"))
+    #expect(!folder.exists("c.npy"))
+  }
+
+  /// Nothing traps, and what is lost is not called done.
+  @Test(arguments: [["plan", "ij", "--shape", "2,3"], ["plan", "ij", "--shape", "2,3", "--json"]])
+  func aFullDiskBehindStandardOutputIsAFailure(arguments: [String]) throws {
+    let process = Process()
+    process.executableURL = try Convoy.binary()
+    process.arguments = arguments
+    process.standardOutput = FileHandle(forWritingAtPath: "/dev/full")
+    let errors = Pipe()
+    process.standardError = errors
+    try process.run()
+    let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationReason == .exit && process.terminationStatus == 1)
+    #expect(
+      text == """
+        convoy: error: cannot write to standard output: the disk is full, or what reads it has ended
+
+        """)
+  }
+
   @Test(arguments: inputs) func aBadOperandEndsInOneMessage(row: BadInput) throws {
     try row.check(in: Self.folder())
   }

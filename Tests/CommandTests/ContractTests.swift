@@ -42,6 +42,16 @@ import Testing
       expression: "h,h->h|h",
       options: ["--conv", "*:stride=2,kind=correlation,padding=0:1"],
       operands: [([5], [1, 2, 3, 4, 5]), ([2], [1, 10])], result: ([3], [21, 43, 5])),
+    // A scalar as it is: the expression begins as an option does.
+    Example(expression: "->", operands: [([], [7])], result: ([], [7])),
+    // Steps of many times round the circle; 10¹² mod 5 is 0.
+    Example(
+      expression: "h,h->h|h",
+      options: [
+        "--conv",
+        "h:boundary=circular,padding=full,dilation=1000000000000,stride=1000000000000",
+      ],
+      operands: [([5], [1, 2, 3, 4, 5]), ([2], [1, 10])], result: ([2], [11, 11])),
     // x[i] + 10·x[i + 1], the indices modulo 3.
     Example(
       expression: "h,h->h|h", options: ["--conv", "h:kind=correlation,boundary=circular"],

@@ -142,6 +142,16 @@ import Testing
     #expect(table.output.contains("peak memory     at least 4e+36 bytes"))
   }
 
+  @Test func aFilterTooLongToWalkIsPlannedAtOnce() throws {
+    let arguments = ["plan", "i,i->i|i", "--shape", "1000000000", "--shape", "1000000000"]
+    let report = try Self.report(arguments)
+    #expect(report.macs == 1e18)
+    #expect(report.peakBytesPerRank == [12e9])
+    // As a whole number, for readers that want integers.
+    let text = try Convoy.run(arguments + ["--json"], in: TestFolder()).output
+    #expect(text.contains("\"macs\" : 1000000000000000000"))
+  }
+
   @Test func theTableIsForPeople() throws {
     let arguments = [
       "plan", "xh,h,h->xh|h", "--shape", "2,1000", "--shape", "3", "--shape", "4", "--cost",

@@ -111,8 +111,9 @@ enum CommandError: Error, CustomStringConvertible {
   case mixedElementTypes(first: String, firstType: String, other: String, otherType: String)
   case outputFolder(path: String, isFolder: Bool)
   case outputIsFolder(path: String)
-  /// Two outputs of one name.
-  case sameOutput(path: String)
+  case emptyOutput
+  /// The report has the name of the result or of an operand.
+  case reportReplaces(path: String)
   case standardOutput
   /// The ranks' sum in the self-test.
   case wrongSum(found: Double, expected: Double)
@@ -120,7 +121,7 @@ enum CommandError: Error, CustomStringConvertible {
   var isBadInput: Bool {
     switch self {
     case .mixedElementTypes: true
-    case .sameOutput, .outputIsFolder: true
+    case .emptyOutput, .reportReplaces, .outputIsFolder: true
     case .outputFolder, .standardOutput, .wrongSum: false
     }
   }
@@ -132,8 +133,10 @@ enum CommandError: Error, CustomStringConvertible {
         + "\(otherType); convert one of them, for the result has the type of the operands"
     case .outputIsFolder(let path):
       "cannot write the file \(path): it is a folder; name a file in it"
-    case .sameOutput(let path):
-      "--out and --report both name \(path); give them different names"
+    case .emptyOutput:
+      "the name of an output is empty; expected a file"
+    case .reportReplaces(let path):
+      "--report would replace \(path), which is the result or an operand; give it another name"
     case .standardOutput:
       "cannot write to standard output: the disk is full, or what reads it has ended"
     case .wrongSum(let found, let expected):

@@ -12,7 +12,8 @@ struct InputFile: ~Copyable {
   let descriptor: Int32
 
   init(path: String) throws(FormatError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Not blocking: a pipe would be waited for before it could be refused.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
       throw .system(path: path, operation: "open", code: errno)
     }

@@ -20,6 +20,13 @@ func segments(
   let first = offset.flooredQuotient(by: extent)
   let last = (offset + coefficient * (count - 1)).flooredQuotient(by: extent)
   let range = circular ? min(first, last)...max(first, last) : 0...0
+  if range.count > count {
+    // Steps longer than the extent: fewer indices than wraps, so the indices are walked.
+    return (0..<count).map {
+      let wraps = (coefficient * $0 + offset).flooredQuotient(by: extent)
+      return Segment(start: $0, length: 1, wraps: wraps)
+    }
+  }
   return range.compactMap { wraps in
     // wraps·extent ≤ coefficient·i + offset < (wraps + 1)·extent, solved for i.
     let low = wraps * extent - offset

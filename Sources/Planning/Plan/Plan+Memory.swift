@@ -22,6 +22,23 @@ extension Plan {
     return min(peak, limit)
   }
 
+  /// The first step with so many filter taps, or rows of taps where it convolves several modes, that
+  /// listing them would itself exhaust memory: more than 2²¹. `nil`: there is none.
+  public var firstStepOfTooManyTaps: Step? {
+    steps.first { step in
+      let taps = step.convolutions.map { convolution in
+        let filters = zip(step.operandModes, step.operandShapes).enumerated()
+          .filter { $0.offset != convolution.feature }
+          .compactMap { entry in
+            entry.element.0.firstIndex(of: convolution.mode).map { entry.element.1[$0] }
+          }
+        let taps = Double(filters.min() ?? 1)
+        return step.convolutions.count > 1 ? taps * Double(convolution.resultExtent) : taps
+      }
+      return (taps.max() ?? 0) > 0x1p21
+    }
+  }
+
   /// The first shape, of operands and intermediates, with more elements than can be addressed: more
   /// than 2⁴⁸, which leaves room to add up the bytes of all tensors of a plan. `nil`: there is none.
   public var firstUnaddressableShape: [Int]? {

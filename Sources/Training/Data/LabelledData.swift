@@ -55,16 +55,13 @@ public struct LabelledData: Hashable, Sendable {
         training: training.imageFile, trainingExtents: extents, test: test.imageFile,
         testExtents: testExtents)
     }
-    // Of all labels, so that a limited run trains the same network.
-    let classes = Int(training.data.labels.max() ?? 0) + 1
-    guard classes >= 2 else {
-      throw TrainingError.tooFewClasses(file: training.labelFile, classes: classes)
+    let highest = Int(training.data.labels.max() ?? 0)
+    guard highest >= 1 else {
+      throw TrainingError.tooFewClasses(file: training.labelFile, classes: highest + 1)
     }
-    if let sample = test.data.labels.firstIndex(where: { Int($0) >= classes }) {
-      throw TrainingError.labelBeyondTraining(
-        file: test.labelFile, sample: sample, label: Int(test.data.labels[sample]),
-        classes: classes)
-    }
+    // Of all labels of both parts, so that a limited run trains the same network, and a rare class
+    // may be only in the test.
+    let classes = max(highest, Int(test.data.labels.max() ?? 0)) + 1
     self.init(
       training: training.data.first(configuration.trainingSamples),
       test: test.data.first(configuration.testSamples), classes: classes)

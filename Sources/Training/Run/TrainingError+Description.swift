@@ -12,7 +12,7 @@ extension TrainingError: CustomStringConvertible {
       .invalidValue, .notASection:
       configurationProblem
     case .missingData, .missingDataPath, .noImages, .imageCount, .extentsDiffer,
-      .labelBeyondTraining, .tooFewClasses, .syntheticTooLarge:
+      .tooFewClasses, .syntheticTooLarge:
       dataProblem
     default:
       runProblem
@@ -61,11 +61,6 @@ extension TrainingError: CustomStringConvertible {
       """
       \(test): the images are \(extents(testExtents)), but those of \(training) are \
       \(extents(trainingExtents)); expected the same
-      """
-    case .labelBeyondTraining(let file, let sample, let label, let classes):
-      """
-      \(file): the label of sample \(sample) is \(label), but the training labels are \
-      0 to \(classes - 1)
       """
     case .tooFewClasses(let file, let classes):
       "\(file): the labels name \(classes) class; expected at least 2 to tell apart"

@@ -35,7 +35,6 @@ public enum TrainingError: Error, Hashable, Sendable {
   case noImages(file: String, shape: [Int])
   case imageCount(images: String, imageCount: Int, labels: String, labelCount: Int)
   case extentsDiffer(training: String, trainingExtents: [Int], test: String, testExtents: [Int])
-  case labelBeyondTraining(file: String, sample: Int, label: Int, classes: Int)
   case tooFewClasses(file: String, classes: Int)
   case syntheticTooLarge(samples: Int, shape: [Int])
 
