@@ -27,3 +27,12 @@ public struct EvenPartition: Hashable, Sendable {
     extent / parts * part + extent % parts * part / parts
   }
 }
+
+extension EvenPartition {
+  /// The part that an index is in: the inverse of `range(of:)`, ⌈(index + 1)·p / n⌉ − 1.
+  public static func part(of index: Int, extent: Int, parts: Int) -> Int {
+    let product = (index + 1).multipliedFullWidth(by: parts)
+    let (quotient, remainder) = extent.dividingFullWidth(product)
+    return remainder == 0 ? quotient - 1 : quotient
+  }
+}

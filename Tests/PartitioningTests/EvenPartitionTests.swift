@@ -17,6 +17,18 @@ import Testing
     }
   }
 
+  @Test func thePartOfAnIndexIsTheOneThatHoldsIt() {
+    for extent in 1...40 {
+      for parts in 1...13 {
+        let partition = EvenPartition(extent: extent, parts: parts)
+        let found = (0..<extent).map { EvenPartition.part(of: $0, extent: extent, parts: parts) }
+        let expected = (0..<parts).flatMap { part in partition.range(of: part).map { _ in part } }
+        #expect(found == expected)
+      }
+    }
+    #expect(EvenPartition.part(of: .max - 1, extent: .max, parts: 7) == 6)
+  }
+
   @Test func extentsNearTheLimitDoNotOverflow() {
     let partition = EvenPartition(extent: .max, parts: 7)
     #expect(partition.range(of: 6).upperBound == .max)
