@@ -8,8 +8,8 @@ extension FormatError: CustomStringConvertible {
   /// The file the error is about.
   public var path: String {
     switch self {
-    case .system(let path, _, _), .notAFile(let path), .truncated(let path, _, _, _),
-      .trailingData(let path, _), .corruptCompression(let path, _),
+    case .system(let path, _, _), .notAFile(let path), .notSeekable(let path),
+      .truncated(let path, _, _, _), .trailingData(let path, _), .corruptCompression(let path, _),
       .malformed(let path, _, _, _, _), .unsupportedElementType(let path, _, _),
       .shapeTooLarge(let path, _, _), .sizeMismatch(let path, _, _, _, _),
       .misplacedTensor(let path, _, _, _), .duplicateName(let path, _), .reservedName(let path, _):
@@ -27,6 +27,9 @@ extension FormatError: CustomStringConvertible {
       return "cannot \(operation): \(String(cString: strerror(code)))"
     case .notAFile:
       return "this is not a file (a folder, a device or a pipe); expected a regular file"
+    case .notSeekable:
+      return "this is a pipe or a terminal, and several processes, each at a position of its own, "
+        + "cannot write to it; name a file"
     case .truncated(_, let part, let expected, let found):
       return "truncated in the \(part): expected at least \(expected) bytes, found \(found)"
     case .trailingData(_, let position):

@@ -11,6 +11,9 @@ public enum FormatError: Error, Hashable, Sendable {
   case system(path: String, operation: String, code: Int32)
   /// The path names a folder, a device or a pipe, where a file was needed.
   case notAFile(path: String)
+  /// The path names a pipe or a terminal, which takes bytes in order only, where several processes
+  /// write at positions of their own.
+  case notSeekable(path: String)
   /// The file ends inside `part`, which needs `expected` bytes from the start of the file.
   case truncated(path: String, part: String, expected: Int, found: Int)
   /// The file goes on after `position`, where by its own header it ends.

@@ -82,25 +82,6 @@ import Testing
     let path = try folder.file("x.npy", npyFile(text, data: [0, 0, 0x80, 0x3F, 0, 0, 0, 0x40]))
     #expect(try NpyArray(path: path) == NpyArray(shape: [2], elements: .float32([1, 2])))
   }
-
-  @Test(arguments: [
-    [5], [1, 1], [4, 3], [17, 33], [3, 1, 2], [2, 3, 4], [5, 2, 1, 3], [2, 3, 2, 2, 3],
-    [18, 2, 3, 19],
-    [3, 0, 2],
-  ]) func fortranOrderIsPermuted(shape: [Int]) throws {
-    // Element (i, j, …) is the digits of its index in base 100, whatever the order.
-    func value(_ index: [Int]) -> Double { index.reduce(0) { $0 * 100 + Double($1) } }
-    let rowMajor = indices(shape).map(value)
-    let columnMajor = indices(shape.reversed()).map { value($0.reversed()) }
-    #expect(Formats.rowMajor(columnMajor, shape: shape) == rowMajor)
-  }
-
-  /// All indices of a shape, the last position fastest.
-  private func indices(_ shape: [Int]) -> [[Int]] {
-    shape.reduce([[]]) { prefixes, extent in
-      prefixes.flatMap { prefix in (0..<extent).map { prefix + [$0] } }
-    }
-  }
 }
 
 /// A file of version 1.0 with any text as its header.

@@ -66,6 +66,50 @@ import Testing
     }
   }
 
+  /// The boxes that numpy cuts out, as raw bytes, beside those we read.
+  @Test(.enabled(if: Python.hasNumpy, "python3 has no module numpy"))
+  func boxesEqualNumpysSlices() throws {
+    let box = [1..<4, 0..<5, 2..<7]
+    try Python.run(
+      """
+      import sys, numpy as np
+      a = np.random.default_rng(7).standard_normal((4, 5, 9))
+      for kind in ("<f4", "<f8", ">f4", ">f8"):
+          for order in "CF":
+              b = a.astype(kind, order=order)
+              np.save(f"{sys.argv[1]}/{kind}{order}.npy", b)
+              cut = b[1:4, 0:5, 2:7].astype("<" + kind[1:])
+              open(f"{sys.argv[1]}/{kind}{order}.raw", "wb").write(cut.tobytes())
+      """, folder.path)
+    for name in ["<f4C", "<f8C", ">f4C", ">f8C", "<f4F", "<f8F", ">f4F", ">f8F"] {
+      let expected = try bytes(of: folder(name + ".raw"))
+      let file = try NpyFile(path: folder(name + ".npy"))
+      #expect(try read(box, of: file) == expected, "\(name)")
+    }
+  }
+
+  /// A file that two objects composed, loaded by numpy.
+  @Test(.enabled(if: Python.hasNumpy, "python3 has no module numpy"))
+  func numpyLoadsASharedFile() throws {
+    let file = try SharedNpyFile.create(
+      path: folder("x.npy"), shape: [3, 4], elementType: .float64)
+    let other = try SharedNpyFile(
+      opening: file.temporaryPath, path: folder("x.npy"), shape: [3, 4], elementType: .float64)
+    try ([0, 1, 4, 5, 8, 9] as [Double]).withUnsafeBytes {
+      try file.write(box: [0..<3, 0..<2], from: $0)
+    }
+    try ([2, 3, 6, 7, 10, 11] as [Double]).withUnsafeBytes {
+      try other.write(box: [0..<3, 2..<4], from: $0)
+    }
+    try file.finish()
+    try Python.run(
+      """
+      import sys, numpy as np
+      a = np.load(sys.argv[1])
+      assert a.dtype == np.float64 and (a == np.arange(12.0).reshape(3, 4)).all(), a
+      """, folder("x.npy"))
+  }
+
   @Test(.enabled(if: Python.hasSafetensors, "python3 has no modules safetensors and numpy"))
   func safetensorsBytesEqualTheReferences() throws {
     let file = Safetensors(

@@ -25,7 +25,7 @@ public func writeAtomically(
 ) throws(FormatError) {
   switch try targetKind(path) {
   case .folder: throw .notAFile(path: path)
-  case .device: try body(try OutputFile(opening: path, flags: 0, path: path))
+  case .device, .pipe: try body(try OutputFile(opening: path, flags: 0, path: path))
   case .file, .missing:
     let target = resolvingLinks(path)
     let temporary = temporaryPath(beside: target)
@@ -47,7 +47,7 @@ public func writeAtomically(to path: String, bytes: [UInt8]) throws(FormatError)
   try writeAtomically(to: path) { (file) throws(FormatError) in try file.write(bytes) }
 }
 
-enum TargetKind { case missing, file, folder, device }
+enum TargetKind { case missing, file, folder, device, pipe }
 
 /// What is at `path` now, links followed.
 func targetKind(_ path: String) throws(FormatError) -> TargetKind {
@@ -59,6 +59,7 @@ func targetKind(_ path: String) throws(FormatError) -> TargetKind {
   switch status.st_mode & S_IFMT {
   case S_IFREG: return .file
   case S_IFDIR: return .folder
+  case S_IFIFO, S_IFSOCK: return .pipe
   default: return .device
   }
 }

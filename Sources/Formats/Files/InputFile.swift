@@ -5,7 +5,7 @@
 #endif
 
 /// A regular file open for reading at any position; closed at the end of its life.
-struct InputFile: ~Copyable {
+struct InputFile: ~Copyable, Sendable {
   let path: String
   /// Bytes in the file when it was opened.
   let size: Int

@@ -11,17 +11,22 @@
 ///   try file.write([1, 2, 3] as [Float])
 /// }
 /// ```
-public struct OutputFile: ~Copyable {
+public struct OutputFile: ~Copyable, Sendable {
   /// The path that errors name: the target's, not that of the temporary file.
   let path: String
-  private let descriptor: Int32
+  let descriptor: Int32
 
   /// `flags` beside those for writing: `O_CREAT | O_EXCL` for a new file, none for a device.
-  init(opening location: String, flags: Int32, path: String) throws(FormatError) {
+  /// `operation` is what errors say of opening it.
+  init(
+    opening location: String, flags: Int32, path: String, operation: String = "create"
+  ) throws(FormatError) {
+    // Only for writing: a network file system may complete the pages of a file that can be read, too,
+    // and write back what belongs to another process.
     descriptor = open(location, O_WRONLY | O_CLOEXEC | flags, 0o666)
     self.path = path
     guard descriptor >= 0 else {
-      throw .system(path: path, operation: "create", code: errno)
+      throw .system(path: path, operation: operation, code: errno)
     }
   }
 

@@ -44,13 +44,12 @@ public struct NpyArray: Hashable, Sendable {
   /// - Throws: `FormatError` if this is no npy file, if its elements are not float32 or float64, or
   ///   if it is shorter or longer than its header says.
   public init(path: String) throws(FormatError) {
-    let file = try InputFile(path: path)
-    let header = try NpyHeader(file)
-    shape = header.shape
+    let file = try NpyFile(path: path)
+    shape = file.header.shape
     elements =
-      switch header.elementType {
-      case .float32: .float32(try readElements(of: Float.self, file, header))
-      case .float64: .float64(try readElements(of: Double.self, file, header))
+      switch file.header.elementType {
+      case .float32: .float32(try file.readAll(of: Float.self))
+      case .float64: .float64(try file.readAll(of: Double.self))
       }
   }
 
@@ -77,32 +76,6 @@ public struct NpyArray: Hashable, Sendable {
     try writeAtomically(to: path) { (file) throws(FormatError) in
       try file.write(header)
       try file.write(elements)
-    }
-  }
-}
-
-private func readElements<Element: BinaryFloatingPoint & BitwiseCopyable>(
-  of type: Element.Type, _ file: borrowing InputFile, _ header: NpyHeader
-) throws(FormatError) -> [Element] {
-  var elements = try file.readArray(
-    of: type, count: header.count, at: header.dataOffset, part: "data")
-  if header.isBigEndian {
-    elements.withUnsafeMutableBytes { swapBytes($0, elementSize: header.elementType.size) }
-  }
-  return header.isFortranOrder ? rowMajor(elements, shape: header.shape) : elements
-}
-
-/// Reverses the bytes of each element, of 4 or 8 bytes.
-private func swapBytes(_ bytes: UnsafeMutableRawBufferPointer, elementSize: Int) {
-  if elementSize == 4 {
-    for offset in stride(from: 0, to: bytes.count, by: 4) {
-      let bits = bytes.load(fromByteOffset: offset, as: UInt32.self)
-      bytes.storeBytes(of: bits.byteSwapped, toByteOffset: offset, as: UInt32.self)
-    }
-  } else {
-    for offset in stride(from: 0, to: bytes.count, by: 8) {
-      let bits = bytes.load(fromByteOffset: offset, as: UInt64.self)
-      bytes.storeBytes(of: bits.byteSwapped, toByteOffset: offset, as: UInt64.self)
     }
   }
 }
