@@ -41,13 +41,16 @@ let package = Package(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CKernels", cSettings: strictC),
+    .target(name: "CSignals", cSettings: strictC),
 
     module("Partitioning", []),
-    module("Planning", [.product(name: "HeapModule", package: "swift-collections")]),
+    module(
+      "Planning", ["Partitioning", .product(name: "HeapModule", package: "swift-collections")]),
     module("Kernels", ["CKernels", "COpenBLAS"]),
-    module("Collectives", [.target(name: "CMPI", condition: .when(traits: ["MPI"]))]),
+    module(
+      "Collectives", ["CSignals", .target(name: "CMPI", condition: .when(traits: ["MPI"]))]),
     module("Formats", ["CZlib"]),
-    module("Execution", ["Planning", "Kernels"]),
+    module("Execution", ["Planning", "Partitioning", "Kernels", "Collectives"]),
     module(
       "Training",
       [
@@ -55,7 +58,9 @@ let package = Package(
         .product(name: "Yams", package: "Yams"),
         .product(name: "Logging", package: "swift-log"),
       ]),
-    module("Convoy", ["Planning", "Kernels", "Collectives", "Execution", "Training"]),
+    module(
+      "Convoy",
+      ["Partitioning", "Planning", "Kernels", "Collectives", "Execution", "Training"]),
     .executableTarget(
       name: "ConvoyCommand",
       dependencies: [
@@ -66,8 +71,8 @@ let package = Package(
       name: "CollectivesChecks", dependencies: ["Collectives"],
       path: "Tests/CollectivesChecks", swiftSettings: strict),
     .target(
-      name: "TestSupport", dependencies: ["Planning", "Kernels"], path: "Tests/TestSupport",
-      swiftSettings: strict),
+      name: "TestSupport", dependencies: ["Planning", "Partitioning", "Kernels"],
+      path: "Tests/TestSupport", swiftSettings: strict),
     .executableTarget(
       name: "MPISelfTest", dependencies: ["Collectives", "CollectivesChecks"],
       path: "Tests/MPISelfTest", swiftSettings: strict),
@@ -77,7 +82,9 @@ let package = Package(
     tests("KernelsTests", ["Kernels"]),
     tests("CollectivesTests", ["Collectives", "CollectivesChecks"]),
     tests("FormatsTests", ["Formats"]),
-    tests("ExecutionTests", ["Execution", "Planning", "Kernels", "TestSupport"]),
+    tests(
+      "ExecutionTests",
+      ["Execution", "Planning", "Partitioning", "Kernels", "Collectives", "TestSupport"]),
     tests(
       "TrainingTests",
       ["Training", "Planning", "Kernels", "Collectives", "Execution", "Formats", "TestSupport"]),

@@ -29,6 +29,14 @@ public enum CollectiveError: Error, Hashable, Sendable {
   case messageLength(from: Int, expected: Int, found: Int?)
   /// `ThreadCommunicator.run` was asked for fewer ranks than one.
   case noRanks(Int)
+  /// What all ranks did together failed on these ranks; the first of them throws the error itself.
+  case failedElsewhere(ranks: [Int])
+  /// These ranks have another value than rank 0.
+  case differentValues(what: String, ranks: [Int])
+  /// `waiting` waited so long, in whole seconds, for ranks that did not come.
+  case timedOut(waiting: RankState, missing: [RankState], size: Int, seconds: Int)
+  /// Ranks that have stopped to give signs of life: stopped, or their machine is gone.
+  case silent([RankState], size: Int, seconds: Int)
   case mpi(operation: String, code: Int32, message: String)
   /// The MPI library was built without the support for threads that Convoy needs.
   case mpiThreadSupport(required: Int32, provided: Int32)
@@ -67,6 +75,23 @@ extension CollectiveError: CustomStringConvertible {
         + "expected \(expected)"
     case .noRanks(let ranks):
       "cannot run on \(ranks) ranks; the least is 1"
+    case .failedElsewhere(let ranks):
+      "stopped because \(Self.list(ranks)) failed"
+    case .differentValues(let what, let ranks):
+      "\(Self.list(ranks)) \(ranks.count == 1 ? "has" : "have") another \(what) than rank 0; give "
+        + "all ranks the same input and options, and run the same program on all machines"
+    case .timedOut(let waiting, let missing, let size, let seconds):
+      "rank \(waiting.rank) of \(size) has waited \(seconds) s"
+        + (waiting.step.map { " in \($0)" } ?? "") + " for "
+        + (missing.isEmpty ? "the others" : Self.list(missing, ", which is in ", ", and "))
+    case .silent(let ranks, let size, let seconds):
+      if ranks.count == 1 {
+        "rank \(ranks[0].rank) of \(size)\(ranks[0].host.map { " on \($0)" } ?? "") gave no sign of "
+          + "life for \(seconds) s" + (ranks[0].step.map { "; it was last in \($0)" } ?? "")
+      } else {
+        "ranks of \(size) gave no sign of life for \(seconds) s: "
+          + Self.list(ranks, ", last in ", "; ")
+      }
     case .mpi(let operation, let code, let message):
       "\(operation) failed with code \(code): \(message)"
     case .mpiThreadSupport(let required, let provided):
@@ -95,9 +120,17 @@ extension CollectiveError: CustomStringConvertible {
     // Calls that differ only in the lengths of parts read the same: then say where they differ.
     let texts = Set(groups.map { "\($0.call)" })
     let suffix = texts.count < groups.count ? ", with different lengths of parts" : ""
-    return groups.map { group in
-      let names = group.ranks.map(String.init).joined(separator: ", ")
-      return "rank\(group.ranks.count == 1 ? "" : "s") \(names): \(group.call)"
-    }.joined(separator: "; ") + suffix
+    return groups.map { "\(list($0.ranks)): \($0.call)" }.joined(separator: "; ") + suffix
+  }
+
+  private static func list(_ ranks: [RankState], _ verb: String, _ separator: String) -> String {
+    ranks.map { state in
+      "rank \(state.rank)" + (state.host.map { " on \($0)" } ?? "")
+        + (state.step.map { "\(verb)\($0)" } ?? "")
+    }.joined(separator: separator)
+  }
+
+  private static func list(_ ranks: [Int]) -> String {
+    "rank\(ranks.count == 1 ? "" : "s") \(ranks.map(String.init).joined(separator: ", "))"
   }
 }

@@ -10,9 +10,12 @@
 /// `((x₀ + x₁) + x₂) + …`. So equal runs give equal bits, every rank gets the same bits, all
 /// kinds of communicator give the same bits, and the bits do not depend on how a buffer is cut.
 ///
-/// An implementation supplies `agree`, `exchange` and `abort`; the collectives are built on these
-/// (`Algorithms`), and `traffic` is counted in `exchange`. What each collective makes a rank
-/// receive is the formula of `Traffic.received(by:size:in:)`.
+/// An implementation supplies `agree`, `startExchange`, `abort` and what tells where a rank is; the
+/// collectives are built on these (`Algorithms`), and `traffic` is counted where an exchange ends.
+/// What each collective makes a rank receive is the formula of `Traffic.received(by:size:in:)`.
+///
+/// A rank that is killed, stopped or lost makes the others wait for it. `enter` says what a rank is
+/// about to do, and `watch` ends such a wait with an error that names the rank and the step.
 ///
 /// ```swift
 /// var total: [Double] = [Double(samples)]
@@ -29,14 +32,37 @@ public protocol Communicator: AnyObject, Sendable {
 
   /// Returns once all ranks have made this call, and throws on all of them if their calls differ.
   func agree(on call: CollectiveCall) throws
-  /// Sends and receives all of these messages, and returns when they are done.
+  /// Starts to send and receive all of these messages; they are done once `wait` of the result
+  /// has returned, and the bytes must stay where they are, and those sent unchanged, until then.
   ///
-  /// Not a collective: only the ranks named take part. Between two ranks messages keep their
-  /// order; a message to oneself is allowed and is not counted. Throws
-  /// `CollectiveError.messageLength` where a message is not as long as its receiver expects.
+  /// Not a collective: only the ranks named take part. Several exchanges may be pending at once,
+  /// and be waited for in any order. Between two ranks messages keep the order in which their
+  /// exchanges were started; a message to oneself is allowed and is not counted.
+  func startExchange(
+    sending: [OutgoingMessage], receiving: [IncomingMessage]
+  ) throws -> any PendingExchange
+  /// Starts an exchange and waits for it. Throws `CollectiveError.messageLength` where a message is
+  /// not as long as its receiver expects.
   func exchange(sending: [OutgoingMessage], receiving: [IncomingMessage]) throws
+  /// Gives messages that are on their way a chance to move on: for the time between two kernels.
+  /// Takes about a microsecond where there is nothing to do.
+  func progress()
   /// Ends the whole job with this exit code, on all ranks; for a rank that failed. Prints nothing.
+  /// Removes the files that this rank registered with `TemporaryFiles`.
   func abort(code: Int32) -> Never
+
+  /// What this rank is doing now, as it said last; nil at first.
+  var step: CollectiveStep? { get }
+  /// Says what this rank does from now on, for messages about ranks that wait or do not come.
+  func enter(_ step: CollectiveStep?)
+  /// Watches the other ranks from now on; every rank makes this call, once. See `Watchdog`.
+  ///
+  /// `report` gets the error of ranks that give no sign of life, on a thread of its own and on one
+  /// rank, which then ends the job with code 1: there is nobody to throw it to. A wait that lasts
+  /// too long throws `CollectiveError.timedOut` instead, after which the job must end as well.
+  func watch(
+    _ watchdog: Watchdog, report: @escaping @Sendable (CollectiveError) -> Void
+  ) throws
 
   /// Returns when all ranks have called it.
   func barrier() throws
@@ -63,67 +89,10 @@ public protocol Communicator: AnyObject, Sendable {
   ) throws
 }
 
-/// Bytes for another rank.
-///
-/// ```swift
-/// try communicator.exchange(
-///   sending: [OutgoingMessage(to: next, bytes: mine)],
-///   receiving: [IncomingMessage(from: previous, bytes: theirs)])
-/// ```
-public struct OutgoingMessage {
-  public let destination: Int
-  public let bytes: UnsafeRawBufferPointer
-
-  public init(to destination: Int, bytes: UnsafeRawBufferPointer) {
-    self.destination = destination
-    self.bytes = bytes
-  }
-}
-
-/// Where the bytes of another rank go; see `OutgoingMessage` for an example.
-public struct IncomingMessage {
-  public let source: Int
-  public let bytes: UnsafeMutableRawBufferPointer
-
-  public init(from source: Int, bytes: UnsafeMutableRawBufferPointer) {
-    self.source = source
-    self.bytes = bytes
-  }
-}
-
 extension Communicator {
-  /// Refuses messages from or to ranks that do not exist, and messages to oneself without their
-  /// counterpart, which would wait for ever.
-  func checkPeers(_ sending: [OutgoingMessage], _ receiving: [IncomingMessage]) throws {
-    let peers = sending.lazy.map(\.destination)
-    if let peer = peers.first(where: { !(0..<size).contains($0) })
-      ?? receiving.lazy.map(\.source).first(where: { !(0..<size).contains($0) })
-    {
-      throw CollectiveError.noSuchRank(peer, size: size)
-    }
-    let toSelf = sending.count { $0.destination == rank }
-    let fromSelf = receiving.count { $0.source == rank }
-    guard toSelf == fromSelf else {
-      throw CollectiveError.ownMessages(sent: toSelf, expected: fromSelf)
-    }
+  public func exchange(sending: [OutgoingMessage], receiving: [IncomingMessage]) throws {
+    try startExchange(sending: sending, receiving: receiving).wait()
   }
 
-  /// Copies the messages to oneself. A wrong length is returned instead of thrown, because the
-  /// messages of the others are still to be moved: they wait for them.
-  func copyOwnMessages(
-    _ sending: [OutgoingMessage], _ receiving: [IncomingMessage]
-  ) -> CollectiveError? {
-    var error: CollectiveError?
-    let sent = sending.lazy.filter { [rank] in $0.destination == rank }
-    let received = receiving.lazy.filter { [rank] in $0.source == rank }
-    for (source, place) in zip(sent, received) {
-      if source.bytes.count == place.bytes.count {
-        place.bytes.copyMemory(from: source.bytes)
-      } else if error == nil {
-        error = .messageLength(
-          from: rank, expected: place.bytes.count, found: source.bytes.count)
-      }
-    }
-    return error
-  }
+  public func progress() {}
 }

@@ -12,6 +12,7 @@ public final class SingleCommunicator: Communicator {
   public let size = 1
   public let kind = "single"
   private let counted = Mutex(Traffic())
+  private let present = Mutex<CollectiveStep?>(nil)
 
   public init() {}
 
@@ -21,12 +22,40 @@ public final class SingleCommunicator: Communicator {
     counted.withLock { $0.calls += 1 }
   }
 
-  public func exchange(sending: [OutgoingMessage], receiving: [IncomingMessage]) throws {
+  public func startExchange(
+    sending: [OutgoingMessage], receiving: [IncomingMessage]
+  ) throws -> any PendingExchange {
     try checkPeers(sending, receiving)
-    if let error = copyOwnMessages(sending, receiving) { throw error }
+    return Copied(error: copyOwnMessages(sending, receiving))
   }
 
   public func abort(code: Int32) -> Never {
+    TemporaryFiles.removeAll()
     exit(code)
+  }
+
+  public var step: CollectiveStep? { present.withLock { $0 } }
+
+  public func enter(_ step: CollectiveStep?) {
+    present.withLock { $0 = step }
+    EndingSignals.enter(step)
+  }
+
+  /// Does nothing: there is nobody to wait for.
+  public func watch(
+    _ watchdog: Watchdog, report: @escaping @Sendable (CollectiveError) -> Void
+  ) {}
+
+  /// The messages to oneself were copied at once.
+  private final class Copied: PendingExchange {
+    private let error: CollectiveError?
+
+    init(error: CollectiveError?) {
+      self.error = error
+    }
+
+    func wait() throws {
+      if let error { throw error }
+    }
   }
 }

@@ -24,6 +24,12 @@ public struct Traffic: Hashable, Codable, Sendable {
     return difference
   }
 
+  mutating func add(_ other: Traffic) {
+    bytesSent += other.bytesSent
+    bytesReceived += other.bytesReceived
+    calls += other.calls
+  }
+
   mutating func count(_ sending: [OutgoingMessage], _ receiving: [IncomingMessage], rank: Int) {
     for message in sending where message.destination != rank { bytesSent += message.bytes.count }
     for message in receiving where message.source != rank { bytesReceived += message.bytes.count }

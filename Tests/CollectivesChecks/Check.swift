@@ -8,7 +8,8 @@ public struct Check: Sendable, CustomStringConvertible {
   public let description: String
   public let run: @Sendable (any Communicator) throws -> Void
 
-  public static let all: [Check] = values + reductions + messages + refusals
+  public static let all: [Check] =
+    values + reductions + messages + pending + refusals + agreement
 }
 
 public struct CheckFailure: Error, CustomStringConvertible {

@@ -23,6 +23,43 @@ import Testing
       .messageLength(from: 2, expected: 8, found: 4),
       "the message from rank 2 has 4 bytes; expected 8"
     ),
+    (.failedElsewhere(ranks: [2]), "stopped because rank 2 failed"),
+    (.failedElsewhere(ranks: [0, 2]), "stopped because ranks 0, 2 failed"),
+    (
+      .differentValues(what: "plan", ranks: [1, 3]),
+      "ranks 1, 3 have another plan than rank 0; give all ranks the same input and options, and "
+        + "run the same program on all machines"
+    ),
+    (
+      .timedOut(
+        waiting: RankState(rank: 0, step: CollectiveStep(number: 5, description: "reduce")),
+        missing: [
+          RankState(rank: 2, host: "b", step: CollectiveStep(number: 4, description: "")),
+          RankState(rank: 3, host: "b"),
+        ], size: 4, seconds: 600),
+      "rank 0 of 4 has waited 600 s in step 5 (reduce) for rank 2 on b, which is in step 4, and "
+        + "rank 3 on b"
+    ),
+    (
+      .timedOut(waiting: RankState(rank: 1), missing: [], size: 4, seconds: 60),
+      "rank 1 of 4 has waited 60 s for the others"
+    ),
+    (
+      .silent(
+        [
+          RankState(
+            rank: 2, host: "b", step: CollectiveStep(number: 5, description: "gather operand 1"))
+        ], size: 4, seconds: 10),
+      "rank 2 of 4 on b gave no sign of life for 10 s; it was last in step 5 (gather operand 1)"
+    ),
+    (
+      .silent(
+        [
+          RankState(rank: 2, host: "b"),
+          RankState(rank: 3, host: "b", step: CollectiveStep(number: 5, description: "")),
+        ], size: 4, seconds: 10),
+      "ranks of 4 gave no sign of life for 10 s: rank 2 on b; rank 3 on b, last in step 5"
+    ),
     (.noRanks(0), "cannot run on 0 ranks; the least is 1"),
     (
       .mpi(operation: "MPI_Waitall", code: 18, message: "MPI_ERR_IN_STATUS"),

@@ -4,6 +4,17 @@
 //   mpirun -n 3 MPISelfTest fail      the last rank fails while the others wait for it
 //   mpirun -n 3 MPISelfTest leave     the last rank exits with an error, and tells nobody
 //   mpirun -n 2 MPISelfTest long      a message longer than one MPI call can count
+//
+// With a watchdog of 2 seconds, all ranks in step 5, each with a registered file in FOLDER:
+//
+//   … MPISelfTest stop FOLDER         the last rank stops itself (SIGSTOP)
+//   … MPISelfTest kill FOLDER         the last rank kills itself (SIGKILL)
+//   … MPISelfTest kill-first FOLDER   rank 0 does
+//   … MPISelfTest absent FOLDER       the last rank sleeps while the others are in a barrier
+//   … MPISelfTest silent-peer FOLDER  the same, while the others wait for messages in a chain
+//   … MPISelfTest abort FOLDER        the last rank fails, and the signal is not mentioned
+//   … MPISelfTest quit FOLDER         the last rank exits with an error, and tells nobody
+//   … MPISelfTest apart FOLDER        all ends well, at different times: later than the watchdog's
 
 import Collectives
 import CollectivesChecks
@@ -43,13 +54,57 @@ func moveLongMessage(_ group: any Communicator) throws {
   }
 }
 
+/// Each rank waits for a message of the next, which never sends one.
+func waitForNext(_ group: any Communicator) throws {
+  var place: [UInt8] = [0]
+  try place.withUnsafeMutableBytes {
+    try group.exchange(
+      sending: [], receiving: [IncomingMessage(from: (group.rank + 1) % group.size, bytes: $0)])
+  }
+}
+
+/// What goes wrong, or not, under a watchdog.
+func runWatched(_ mode: String, folder: String, _ group: any Communicator) throws {
+  let isLast = group.rank == group.size - 1
+  EndingSignals.handle(for: group, program: "MPISelfTest")
+  let path = folder + "/rank\(group.rank).partial"
+  let file = TemporaryFiles.register(path)
+  try Data("half".utf8).write(to: URL(fileURLWithPath: path))
+  let watchdog = Watchdog(
+    silence: .seconds(2), arrival: .seconds(mode == "absent" || mode == "silent-peer" ? 2 : 60))
+  try group.watch(watchdog) { report("MPISelfTest: error: \($0)") }
+  group.enter(CollectiveStep(number: 5, description: "gather operand 1"))
+  // Every rank has heard of every other one, and of the step.
+  for _ in 0..<10 {
+    usleep(100_000)
+    try group.barrier()
+  }
+  switch mode {
+  case "stop": if isLast { raise(SIGSTOP) }
+  case "kill": if isLast { raise(SIGKILL) }
+  case "kill-first": if group.rank == 0 { raise(SIGKILL) }
+  case "absent", "silent-peer": if isLast { sleep(60) }
+  case "quit": if isLast { exit(7) }
+  case "abort": if isLast { throw SelfTestFailure(description: "failed as it was told to") }
+  default:
+    // Ranks compute for longer than the watchdog's silence, and end 3 seconds after each other.
+    usleep(UInt32(2_500_000 * (1 + group.rank)))
+    try FileManager.default.removeItem(atPath: path)
+    TemporaryFiles.unregister(file)
+    if group.rank == group.size - 1 { print("1 passed, 0 failed") }
+    return
+  }
+  if mode == "silent-peer" { try waitForNext(group) } else { try group.barrier() }
+}
+
 struct SelfTestFailure: Error, CustomStringConvertible {
   let description: String
 }
 
 func run(_ group: any Communicator) throws {
   let isLast = group.rank == group.size - 1
-  switch CommandLine.arguments.dropFirst().first {
+  let arguments = CommandLine.arguments
+  switch arguments.dropFirst().first {
   case "fail":
     if isLast { throw SelfTestFailure(description: "failed as it was told to") }
     try group.barrier()
@@ -59,6 +114,8 @@ func run(_ group: any Communicator) throws {
   case "long":
     try moveLongMessage(group)
     if group.rank == 0 { print("1 passed, 0 failed") }
+  case let mode? where arguments.count > 2:
+    try runWatched(mode, folder: arguments[2], group)
   default:
     let failed = try runChecks(group)
     if group.rank == 0 { print("\(Check.all.count - failed) passed, \(failed) failed") }

@@ -5,8 +5,9 @@
 
   /// The processes that `mpirun` or `srun` started together.
   ///
-  /// MPI is asked for `MPI_THREAD_SERIALIZED`: any thread may call, one at a time, which the lock
-  /// here sees to. All calls return their errors (`MPI_ERRORS_RETURN`), and these are thrown.
+  /// No call blocks inside MPI: waits look again and again, so that the thread of `watch` gets its
+  /// turn, and so that they can end. All calls return their errors (`MPI_ERRORS_RETURN`), and these
+  /// are thrown.
   ///
   /// ```swift
   /// let communicator = try MPICommunicator.world()  // usually through Launch.communicator()
@@ -15,7 +16,9 @@
     public let rank: Int
     public let size: Int
     public let kind = "mpi"
-    private let state: Mutex<Traffic>
+    private let counted = Mutex(Traffic())
+    private let place = MPIPlace()
+    private let heartbeat = Mutex<MPIHeartbeat?>(nil)
     /// MPI's handle, an address that stays valid until MPI is finalised. `nonisolated(unsafe)`:
     /// Swift cannot know that MPI, called by one thread at a time, allows to share it.
     private nonisolated(unsafe) let handle: MPI_Comm
@@ -23,8 +26,8 @@
     /// Longest piece of a message in bytes: MPI's counts are 32-bit.
     private static let longestPiece = 1 << 30
     private static let tag: Int32 = 7
-    /// A constant of an enum: Swift imports it as `Int`, while the calls take an `int`.
-    private static let threadSupport = Int32(MPI_THREAD_SERIALIZED)
+    /// No message has it.
+    private static let idleTag: Int32 = 8
 
     /// All processes of the job. The first call initialises MPI, and further calls give the same
     /// communicator or the same error.
@@ -35,91 +38,135 @@
     private static let connected = Result { () throws(CollectiveError) in try MPICommunicator() }
 
     private init() throws(CollectiveError) {
-      try Self.initialize()
+      try MPIProcess.initialize()
       // A duplicate of the world: messages of another user of MPI in this process stay apart.
-      var duplicate = convoy_mpi_comm_null()
-      try Self.check(
-        MPI_Comm_set_errhandler(convoy_mpi_comm_world(), convoy_mpi_errors_return()),
-        "MPI_Comm_set_errhandler")
-      try Self.check(MPI_Comm_dup(convoy_mpi_comm_world(), &duplicate), "MPI_Comm_dup")
-      guard let handle = duplicate else {
-        throw .mpi(operation: "MPI_Comm_dup", code: MPI_ERR_COMM, message: "no communicator")
-      }
+      handle = try MPIProcess.duplicateWorld()
       var rank: Int32 = 0
       var size: Int32 = 0
-      try Self.check(MPI_Comm_rank(handle, &rank), "MPI_Comm_rank")
-      try Self.check(MPI_Comm_size(handle, &size), "MPI_Comm_size")
-      self.handle = handle
+      try MPILock.check(MPI_Comm_rank(handle, &rank), "MPI_Comm_rank")
+      try MPILock.check(MPI_Comm_size(handle, &size), "MPI_Comm_size")
       self.rank = Int(rank)
       self.size = Int(size)
-      self.state = Mutex(Traffic())
     }
 
-    public var traffic: Traffic { state.withLock { $0 } }
+    public var traffic: Traffic { counted.withLock { $0 } }
+
+    func count(_ moved: Traffic) {
+      counted.withLock { $0.add(moved) }
+    }
 
     /// One small all-reduce tells whether all calls are equal: of every word x the maxima of x and
     /// of ¬x = −x − 1, which are the maximum and the minimum. Only where they are not, the ranks
     /// gather the calls to name them.
     public func agree(on call: CollectiveCall) throws {
-      try state.withLock { traffic in
-        traffic.calls += 1
-        let words = call.words
-        var extremes = words + words.map(~)
-        try Self.check(
-          MPI_Allreduce(
-            convoy_mpi_in_place(), &extremes, Int32(extremes.count), convoy_mpi_int64(),
-            convoy_mpi_max(), handle), "MPI_Allreduce")
-        let maxima = extremes[..<words.count]
-        let minima = extremes[words.count...].map(~)
-        if maxima.elementsEqual(minima) { return }
-        throw CollectiveError.mismatchedCalls(try gather(words))
+      counted.withLock { $0.calls += 1 }
+      place.agreements.add(1, ordering: .relaxed)
+      let words = call.words
+      let extremes = try combine(words + words.map(~), results: 2 * words.count, "MPI_Iallreduce") {
+        MPI_Iallreduce(
+          $0, $1, Int32(2 * words.count), convoy_mpi_int64(), convoy_mpi_max(), handle, &$2)
       }
+      let maxima = extremes[..<words.count]
+      let minima = extremes[words.count...].map(~)
+      if maxima.elementsEqual(minima) { return }
+      let all = try combine(words, results: size * words.count, "MPI_Iallgather") {
+        let count = Int32(words.count)
+        return MPI_Iallgather(
+          $0, count, convoy_mpi_int64(), $1, count, convoy_mpi_int64(), handle, &$2)
+      }
+      throw CollectiveError.mismatchedCalls(
+        (0..<size).compactMap {
+          CollectiveCall(words: all[$0 * words.count..<($0 + 1) * words.count])
+        })
     }
 
-    private func gather(_ words: [Int64]) throws -> [CollectiveCall] {
-      var all = [Int64](repeating: 0, count: words.count * size)
-      try Self.check(
-        MPI_Allgather(
-          words, Int32(words.count), convoy_mpi_int64(), &all, Int32(words.count),
-          convoy_mpi_int64(), handle), "MPI_Allgather")
-      return (0..<size).compactMap {
-        CollectiveCall(words: all[$0 * words.count..<($0 + 1) * words.count])
-      }
+    /// Runs a nonblocking collective of a few words to its end.
+    private func combine(
+      _ words: [Int64], results: Int, _ operation: String,
+      start: (UnsafePointer<Int64>, UnsafeMutablePointer<Int64>, inout MPI_Request?) -> Int32
+    ) throws -> [Int64] {
+      // After an error MPI may still write here, so the memory is only freed without one.
+      let memory = UnsafeMutablePointer<Int64>.allocate(capacity: words.count + results)
+      memory.initialize(repeating: 0, count: words.count + results)
+      memory.update(from: words, count: words.count)
+      let found = memory + words.count
+      var request = convoy_mpi_request_null()
+      try MPILock.held { try MPILock.check(start(memory, found, &request), operation) }
+      try wait(
+        missing: { self.notInAgreement },
+        until: {
+          var status = MPI_Status()
+          return try MPILock.test(&request, &status, operation)
+        })
+      defer { memory.deallocate() }
+      return Array(UnsafeBufferPointer(start: found, count: results))
     }
 
-    public func exchange(sending: [OutgoingMessage], receiving: [IncomingMessage]) throws {
+    /// Waits until `isDone`, which is asked with the lock. `missing` names the ranks that are waited
+    /// for, and is asked without it.
+    func wait(missing: () -> [Int], until isDone: () throws -> Bool) throws {
+      if try MPILock.held(isDone) { return }
+      var patience = Patience()
+      let limit = place.longestWait
+      place.isWaiting.store(true, ordering: .relaxed)
+      while try !MPILock.held(isDone) {
+        patience.pause()
+        // A rank that gives up is not the one that others wait for: it stays one that waits.
+        if patience.waited > limit { throw timeout(direct: missing(), seconds: patience.waited) }
+      }
+      place.isWaiting.store(false, ordering: .relaxed)
+    }
+
+    private func timeout(direct: [Int], seconds: Double) -> CollectiveError {
+      let heartbeat = heartbeat.withLock { $0 }
+      let lines = heartbeat?.lines ?? []
+      let ranks = RankState.missing(direct: direct, size: size) {
+        $0 == rank || lines.indices.contains($0) && lines[$0].isWaiting
+      }
+      let missing = ranks.map { heartbeat?.state(of: $0) ?? RankState(rank: $0) }
+      return .timedOut(
+        waiting: RankState(rank: rank, step: step), missing: missing, size: size,
+        seconds: Int(seconds))
+    }
+
+    /// The ranks that have begun fewer collectives, as far as this one has heard.
+    private var notInAgreement: [Int] {
+      let lines = heartbeat.withLock { $0?.lines ?? [] }
+      let own = place.agreements.load(ordering: .relaxed)
+      return lines.indices.filter { $0 != rank && lines[$0].agreements < own }
+    }
+
+    public func startExchange(
+      sending: [OutgoingMessage], receiving: [IncomingMessage]
+    ) throws -> any PendingExchange {
       try checkPeers(sending, receiving)
-      let ownError = copyOwnMessages(sending, receiving)
-      try state.withLock { traffic in
-        let pending = PendingMessages()
+      var moved = Traffic()
+      moved.count(sending, receiving, rank: rank)
+      let exchange = MPIExchange(
+        self, moved: moved, ownError: copyOwnMessages(sending, receiving))
+      try MPILock.held {
         for message in receiving where message.source != rank {
           for piece in Self.pieces(message.bytes.count) {
-            try pending.add("MPI_Irecv", from: message.source, expecting: piece.count) { request in
+            let (source, start) = (message.source, message.bytes.baseAddress)
+            try exchange.add("MPI_Irecv", peer: source, expecting: piece.count) { request in
               MPI_Irecv(
-                message.bytes.baseAddress.map { $0 + piece.lowerBound }, Int32(piece.count),
-                convoy_mpi_byte(), Int32(message.source), Self.tag, handle, &request)
+                start.map { $0 + piece.lowerBound }, Int32(piece.count), convoy_mpi_byte(),
+                Int32(source), Self.tag, handle, &request)
             }
           }
         }
         for message in sending where message.destination != rank {
           for piece in Self.pieces(message.bytes.count) {
-            try pending.add("MPI_Isend") { request in
+            let (destination, start) = (message.destination, message.bytes.baseAddress)
+            try exchange.add("MPI_Isend", peer: destination) { request in
               MPI_Isend(
-                message.bytes.baseAddress.map { $0 + piece.lowerBound }, Int32(piece.count),
-                convoy_mpi_byte(), Int32(message.destination), Self.tag, handle, &request)
+                start.map { $0 + piece.lowerBound }, Int32(piece.count), convoy_mpi_byte(),
+                Int32(destination), Self.tag, handle, &request)
             }
           }
         }
-        try pending.wait()
-        traffic.count(sending, receiving, rank: rank)
       }
-      if let ownError { throw ownError }
-    }
-
-    public func abort(code: Int32) -> Never {
-      MPI_Abort(convoy_mpi_comm_world(), code)
-      // MPI_Abort does not return, but its declaration does not say so.
-      _exit(code)
+      return exchange
     }
 
     /// Messages are cut here, and nowhere else. An empty message is one empty piece.
@@ -130,42 +177,45 @@
       }
     }
 
-    private static func initialize() throws(CollectiveError) {
-      var isInitialized: Int32 = 0
-      try check(MPI_Initialized(&isInitialized), "MPI_Initialized")
-      var provided: Int32 = 0
-      if isInitialized == 0 {
-        try check(
-          MPI_Init_thread(nil, nil, threadSupport, &provided), "MPI_Init_thread")
-        // A process that ends well says goodbye to the others. One that ends with an error does
-        // not, and by that mpirun knows to end the others, should nobody have called `abort`.
-        on_exit({ status, _ in if status == 0 { _ = MPI_Finalize() } }, nil)
-      } else {
-        try check(MPI_Query_thread(&provided), "MPI_Query_thread")
-      }
-      guard provided >= threadSupport else {
-        throw .mpiThreadSupport(required: threadSupport, provided: provided)
+    /// Looks for a message that nobody sends: where it finds none, MPI moves those on their way.
+    public func progress() {
+      var isThere: Int32 = 0
+      var status = MPI_Status()
+      MPILock.held {
+        _ = MPI_Iprobe(Int32(rank), Self.idleTag, handle, &isThere, &status)
       }
     }
 
-    static func check(_ code: Int32, _ operation: String) throws(CollectiveError) {
-      guard code != MPI_SUCCESS else { return }
-      throw .mpi(
-        operation: operation, code: code,
-        message: text(Int(MPI_MAX_ERROR_STRING)) { MPI_Error_string(code, $0, $1) })
+    public func abort(code: Int32) -> Never {
+      MPIProcess.abort(code: code, after: heartbeat.withLock { $0 })
     }
 
-    /// What MPI writes into a buffer of its own maximum length.
-    static func text(
-      _ capacity: Int, _ write: (UnsafeMutablePointer<CChar>, UnsafeMutablePointer<Int32>) -> Int32
-    ) -> String {
-      withUnsafeTemporaryAllocation(of: CChar.self, capacity: capacity) { buffer in
-        var length: Int32 = 0
-        guard let start = buffer.baseAddress, write(start, &length) == MPI_SUCCESS else {
-          return "no text"
-        }
-        let bytes = UnsafeRawBufferPointer(start: start, count: Int(length))
-        return String(decoding: bytes, as: UTF8.self)
+    public var step: CollectiveStep? { place.step.withLock { $0 } }
+
+    public func enter(_ step: CollectiveStep?) {
+      place.step.withLock { $0 = step }
+      EndingSignals.enter(step)
+    }
+
+    /// A collective. Later calls have no effect.
+    public func watch(
+      _ watchdog: Watchdog, report: @escaping @Sendable (CollectiveError) -> Void
+    ) throws {
+      guard size > 1, heartbeat.withLock({ $0 == nil }) else { return }
+      // Ranks whose patience ends at the same moment would all report the same.
+      place.limit(wait: watchdog.arrival.seconds + min(5, 0.25 * Double(rank)))
+      let started = try MPIHeartbeat(
+        rank: rank, hosts: try hostNames(), watchdog: watchdog, place: place, report: report)
+      heartbeat.withLock { $0 = started }
+    }
+
+    /// Of all ranks, each cut to so many bytes.
+    private func hostNames() throws -> [String] {
+      let length = 64
+      let own = Array(hostName().utf8.prefix(length))
+      let all = try gatherBytes(own + Array(repeating: 0, count: length - own.count))
+      return (0..<size).map {
+        String(decoding: all[$0 * length..<($0 + 1) * length].prefix { $0 != 0 }, as: UTF8.self)
       }
     }
   }
@@ -173,7 +223,7 @@
   extension Launch {
     /// What `doctor` shows: the MPI library this process is linked with.
     public static var mpiLibraryVersion: String? {
-      MPICommunicator.text(Int(MPI_MAX_LIBRARY_VERSION_STRING)) {
+      MPILock.text(Int(MPI_MAX_LIBRARY_VERSION_STRING)) {
         MPI_Get_library_version($0, $1)
       }
     }

@@ -59,20 +59,67 @@ public final class ThreadCommunicator: Communicator {
     try group.agree(on: call, rank: rank)
   }
 
-  public func exchange(sending: [OutgoingMessage], receiving: [IncomingMessage]) throws {
+  public func startExchange(
+    sending: [OutgoingMessage], receiving: [IncomingMessage]
+  ) throws -> any PendingExchange {
     try checkPeers(sending, receiving)
     let ownError = copyOwnMessages(sending, receiving)
-    try group.exchange(
+    let transfers = try group.post(
       sending: sending.filter { $0.destination != rank },
       receiving: receiving.filter { $0.source != rank }, rank: rank)
-    counted.withLock { $0.count(sending, receiving, rank: rank) }
-    if let ownError { throw ownError }
+    var moved = Traffic()
+    moved.count(sending, receiving, rank: rank)
+    return Exchange(communicator: self, transfers: transfers, moved: moved, ownError: ownError)
   }
 
   public func abort(code: Int32) -> Never {
+    TemporaryFiles.removeAll()
     // Not `exit`: it would run the exit handlers while the other ranks still compute.
     fflush(nil)
     _exit(code)
+  }
+
+  public var step: CollectiveStep? { group.step(of: rank) }
+
+  public func enter(_ step: CollectiveStep?) {
+    group.enter(step, rank: rank)
+  }
+
+  /// Only `arrival` is watched: a thread is not stopped without the others. Nothing is reported.
+  public func watch(
+    _ watchdog: Watchdog, report: @escaping @Sendable (CollectiveError) -> Void
+  ) {
+    group.watch(watchdog, rank: rank)
+  }
+
+  private final class Exchange: PendingExchange {
+    private let communicator: ThreadCommunicator
+    private let transfers: [Transfer]
+    private let moved: Traffic
+    private let ownError: CollectiveError?
+    private var isOver = false
+
+    init(
+      communicator: ThreadCommunicator, transfers: [Transfer], moved: Traffic,
+      ownError: CollectiveError?
+    ) {
+      self.communicator = communicator
+      self.transfers = transfers
+      self.moved = moved
+      self.ownError = ownError
+    }
+
+    func wait() throws {
+      guard !isOver else { return }
+      isOver = true
+      try communicator.group.wait(for: transfers, rank: communicator.rank)
+      communicator.counted.withLock { $0.add(moved) }
+      if let ownError { throw ownError }
+    }
+
+    deinit {
+      if !isOver { communicator.group.withdraw(transfers, rank: communicator.rank) }
+    }
   }
 
   private final class Results<R: Sendable>: Sendable {

@@ -3,40 +3,34 @@ import Foundation
 /// What the ranks of a `ThreadCommunicator` share: where they meet, and their mailboxes.
 ///
 /// `@unchecked Sendable`: every access to the mutable state holds `condition`'s lock. The bytes of
-/// messages are copied without it, while the sender waits for its envelope to be done.
+/// messages are copied without it, while both ends wait for their transfer to be done.
 final class ThreadGroup: @unchecked Sendable {
   let size: Int
   private let condition = NSCondition()
-  /// The calls of the ranks that have arrived in the present meeting.
-  private var calls: [CollectiveCall?]
+  private var members: [Member]
   /// Counts the meetings that are over.
   private var meetings = 0
   /// What the last meeting found. It stays until all ranks have met again, so all can read it.
   private var verdict: CollectiveError?
-  private var ended: [Bool]
   private var failure: CollectiveError?
   private var firstError: (any Error)?
-  /// Messages on their way from rank s to rank d, in order, at s · size + d.
-  private var mailboxes: [[Envelope]]
+  /// Messages from rank s to rank d at s · size + d.
+  private var mailboxes: [Mailbox]
 
-  private final class Envelope {
-    enum State { case posted, taken, done }
-
-    let bytes: UnsafeRawBufferPointer
-    let destination: Int
-    var state = State.posted
-
-    init(_ message: OutgoingMessage) {
-      bytes = message.bytes
-      destination = message.destination
-    }
+  private struct Member {
+    /// Its call, once it has arrived in the present meeting.
+    var call: CollectiveCall?
+    var hasEnded = false
+    var isWaiting = false
+    var step: CollectiveStep?
+    /// Seconds it waits at most.
+    var patience = Double.infinity
   }
 
   init(size: Int) {
     self.size = size
-    calls = Array(repeating: nil, count: size)
-    ended = Array(repeating: false, count: size)
-    mailboxes = Array(repeating: [], count: size * size)
+    members = Array(repeating: Member(), count: size)
+    mailboxes = Array(repeating: Mailbox(), count: size * size)
   }
 
   /// The first error wakes all ranks that wait.
@@ -45,127 +39,180 @@ final class ThreadGroup: @unchecked Sendable {
       guard firstError == nil else { return }
       firstError = error
       failure = .rankFailed(rank: rank, description: "\(error)")
+      condition.broadcast()
     }
   }
 
   func end(rank: Int) {
     locked {
-      ended[rank] = true
+      members[rank].hasEnded = true
       finishMeetingIfComplete()
+      condition.broadcast()
     }
   }
 
   /// Waits until every rank has ended; returns the first error.
   func waitForAll() -> (any Error)? {
-    condition.lock()
-    defer { condition.unlock() }
-    while ended.contains(false) { condition.wait() }
-    return firstError
+    locked {
+      while !members.allSatisfy(\.hasEnded) { condition.wait() }
+      return firstError
+    }
+  }
+
+  func step(of rank: Int) -> CollectiveStep? {
+    locked { members[rank].step }
+  }
+
+  func enter(_ step: CollectiveStep?, rank: Int) {
+    locked { members[rank].step = step }
+  }
+
+  func watch(_ watchdog: Watchdog, rank: Int) {
+    locked { members[rank].patience = watchdog.arrival.seconds }
   }
 
   func agree(on call: CollectiveCall, rank: Int) throws {
-    condition.lock()
-    defer { condition.unlock() }
-    if let failure { throw failure }
-    let meeting = meetings
-    calls[rank] = call
-    finishMeetingIfComplete()
-    while meetings == meeting {
+    try locked {
       if let failure { throw failure }
-      condition.wait()
+      let meeting = meetings
+      members[rank].call = call
+      finishMeetingIfComplete()
+      try wait(rank: rank) {
+        meetings == meeting ? members.indices.filter { members[$0].call == nil } : []
+      }
+      if let verdict { throw verdict }
     }
-    if let verdict { throw verdict }
   }
 
   /// A meeting is complete when each rank has arrived or will never come. Once a rank has failed
   /// there are no meetings: the ranks that wait throw its failure.
   private func finishMeetingIfComplete() {
-    guard failure == nil, calls.contains(where: { $0 != nil }) else { return }
-    var all: [CollectiveCall] = []
-    for (rank, call) in calls.enumerated() {
-      guard let known = call ?? (ended[rank] ? CollectiveCall(.ended) : nil) else { return }
-      all.append(known)
-    }
+    guard failure == nil, members.contains(where: { $0.call != nil }) else { return }
+    let all = members.compactMap { $0.call ?? ($0.hasEnded ? CollectiveCall(.ended) : nil) }
+    guard all.count == size else { return }
     verdict = Set(all).count == 1 ? nil : .mismatchedCalls(all)
-    calls = Array(repeating: nil, count: size)
+    for rank in members.indices { members[rank].call = nil }
     meetings += 1
     condition.broadcast()
   }
 
-  func exchange(sending: [OutgoingMessage], receiving: [IncomingMessage], rank: Int) throws {
+  /// Posts one end of each message, and moves those whose other end was there already.
+  func post(
+    sending: [OutgoingMessage], receiving: [IncomingMessage], rank: Int
+  ) throws -> [Transfer] {
+    try locked {
+      if let failure { throw failure }
+      var transfers: [Transfer] = []
+      for message in receiving {
+        let transfer = mailboxes[message.source * size + rank].post(
+          from: message.source, to: rank, outgoing: false)
+        transfer.incoming = message.bytes
+        transfers.append(transfer)
+      }
+      for message in sending {
+        let transfer = mailboxes[rank * size + message.destination].post(
+          from: rank, to: message.destination, outgoing: true)
+        transfer.outgoing = message.bytes
+        transfers.append(transfer)
+      }
+      // First all are taken, so that none of them is withdrawn while others are copied.
+      let complete = transfers.filter { $0.outgoing != nil && $0.incoming != nil }
+      for transfer in complete { transfer.state = .copying }
+      for transfer in complete { copy(transfer) }
+      return transfers
+    }
+  }
+
+  /// Copies the bytes outside the lock. A message of another length is dropped.
+  private func copy(_ transfer: Transfer) {
+    guard let outgoing = transfer.outgoing, let incoming = transfer.incoming else { return }
+    if outgoing.count == incoming.count {
+      condition.unlock()
+      incoming.copyMemory(from: outgoing)
+      condition.lock()
+    } else {
+      transfer.wrongLength = .messageLength(
+        from: transfer.source, expected: incoming.count, found: outgoing.count)
+    }
+    transfer.state = .done
+    condition.broadcast()
+  }
+
+  func wait(for transfers: [Transfer], rank: Int) throws {
+    try locked {
+      do {
+        try wait(rank: rank) {
+          let missing = transfers.filter { $0.state != .done }.map { $0.peer(of: rank) }
+          if let failure, !missing.isEmpty { throw failure }
+          if let peer = missing.first(where: { members[$0].hasEnded }) {
+            throw CollectiveError.rankEnded(rank: peer)
+          }
+          return missing
+        }
+      } catch {
+        takeBack(transfers, rank: rank)
+        throw error
+      }
+      // The sender of a message of the wrong length knows nothing of it.
+      let wrong = transfers.first { $0.destination == rank && $0.wrongLength != nil }
+      if let error = wrong?.wrongLength { throw error }
+    }
+  }
+
+  /// Gives up an exchange that nobody waits for.
+  func withdraw(_ transfers: [Transfer], rank: Int) {
+    locked { takeBack(transfers, rank: rank) }
+  }
+
+  /// Takes back what has found no other end yet, and waits for what is being copied: after this
+  /// the caller may free its buffers.
+  private func takeBack(_ transfers: [Transfer], rank: Int) {
+    for transfer in transfers where transfer.state == .posted {
+      transfer.state = .withdrawn
+      mailboxes[transfer.source * size + transfer.destination].remove(transfer)
+    }
+    while transfers.contains(where: { $0.state == .copying }) { condition.wait() }
+  }
+
+  /// Waits, with the lock, until `missing` names no rank any more.
+  private func wait(rank: Int, until missing: () throws -> [Int]) throws {
+    let start = monotonicSeconds()
+    var hasGivenUp = false
+    members[rank].isWaiting = true
+    // A rank that has given up is not the one that others wait for: it keeps the blame from itself.
+    defer { members[rank].isWaiting = hasGivenUp }
+    while true {
+      let ranks = try missing()
+      if ranks.isEmpty { return }
+      if let failure { throw failure }
+      let patience = members[rank].patience
+      let waited = monotonicSeconds() - start
+      guard waited < patience else {
+        hasGivenUp = true
+        throw timeout(rank: rank, direct: ranks, seconds: patience)
+      }
+      if patience.isInfinite {
+        condition.wait()
+      } else {
+        // The condition goes by the clock on the wall, which may be set: so not too long at once.
+        _ = condition.wait(until: Date(timeIntervalSinceNow: min(1, patience - waited)))
+      }
+    }
+  }
+
+  private func timeout(rank: Int, direct: [Int], seconds: Double) -> CollectiveError {
+    let ranks = RankState.missing(direct: Array(Set(direct)).sorted(), size: size) {
+      members[$0].isWaiting
+    }
+    let states = (ranks + [rank]).map { RankState(rank: $0, step: members[$0].step) }
+    return .timedOut(
+      waiting: states[ranks.count], missing: Array(states[..<ranks.count]), size: size,
+      seconds: Int(seconds.rounded(.up)))
+  }
+
+  private func locked<Result>(_ body: () throws -> Result) rethrows -> Result {
     condition.lock()
     defer { condition.unlock() }
-    if let failure { throw failure }
-    let envelopes = sending.map(Envelope.init)
-    for envelope in envelopes {
-      mailboxes[rank * size + envelope.destination].append(envelope)
-    }
-    condition.broadcast()
-
-    do {
-      var wrongLength: CollectiveError?
-      for message in receiving {
-        let envelope = try nextEnvelope(from: message.source, to: rank)
-        if let error = copy(envelope, to: message), wrongLength == nil { wrongLength = error }
-      }
-      for envelope in envelopes {
-        while envelope.state != .done {
-          try checkAlive(envelope.destination, besides: rank)
-          condition.wait()
-        }
-      }
-      if let wrongLength { throw wrongLength }
-    } catch {
-      withdraw(envelopes, from: rank)
-      throw error
-    }
-  }
-
-  private func nextEnvelope(from source: Int, to rank: Int) throws -> Envelope {
-    let mailbox = source * size + rank
-    while mailboxes[mailbox].isEmpty {
-      try checkAlive(source, besides: rank)
-      condition.wait()
-    }
-    let envelope = mailboxes[mailbox].removeFirst()
-    envelope.state = .taken
-    return envelope
-  }
-
-  /// Copies the bytes outside the lock, and lets the sender go on. A message of another length is
-  /// dropped, and the error returned.
-  private func copy(_ envelope: Envelope, to message: IncomingMessage) -> CollectiveError? {
-    let fits = envelope.bytes.count == message.bytes.count
-    let found = envelope.bytes.count
-    if fits {
-      condition.unlock()
-      message.bytes.copyMemory(from: envelope.bytes)
-      condition.lock()
-    }
-    envelope.state = .done
-    condition.broadcast()
-    guard !fits else { return nil }
-    return .messageLength(from: message.source, expected: message.bytes.count, found: found)
-  }
-
-  private func checkAlive(_ peer: Int, besides rank: Int) throws {
-    if let failure { throw failure }
-    if ended[peer] { throw CollectiveError.rankEnded(rank: peer) }
-  }
-
-  /// Takes back what nobody has taken yet, and waits for those who are still reading: after this
-  /// the caller may free its buffers.
-  private func withdraw(_ envelopes: [Envelope], from rank: Int) {
-    for envelope in envelopes where envelope.state == .posted {
-      mailboxes[rank * size + envelope.destination].removeAll { $0 === envelope }
-    }
-    while envelopes.contains(where: { $0.state == .taken }) { condition.wait() }
-  }
-
-  private func locked(_ change: () -> Void) {
-    condition.lock()
-    change()
-    condition.broadcast()
-    condition.unlock()
+    return try body()
   }
 }

@@ -1,0 +1,102 @@
+/// What a rank knows of the others: how often each has given a sign of life, and where it was.
+///
+/// The ranks send each other the whole table, and keep of every rank the newest line they saw
+/// (gossip; van Renesse, Minsky and Hayden, "A gossip-style failure detection service", 1998).
+/// Each sends to the ranks 1, 2, 4, … further and back, so that news reach everybody in at most
+/// ⌈log₂ P⌉ intervals, and silent ranks stand in nobody's way, even all those of a machine.
+///
+/// Every rank watches the one before it, so that one rank reports. Times are in seconds.
+struct PulseTable {
+  struct Line: Equatable {
+    /// Signs of life so far.
+    var beats = 0
+    /// Calls of collectives so far, the present one included.
+    var agreements = 0
+    var isWaiting = false
+    /// The number of the step; nil outside of steps.
+    var step: Int?
+  }
+
+  let rank: Int
+  let silence: Double
+  /// Of news between any two ranks, at most about.
+  private let delay: Double
+  private(set) var lines: [Line]
+  /// When a rank's line last became newer.
+  private var heard: [Double]
+
+  init(rank: Int, size: Int, silence: Double, interval: Double, now: Double) {
+    self.rank = rank
+    self.silence = silence
+    // ⌈log₂ P⌉, and two for what has just missed a message.
+    delay = Double(Int.bitWidth - (size - 1).leadingZeroBitCount + 2) * interval
+    lines = Array(repeating: Line(), count: size)
+    heard = Array(repeating: now, count: size)
+  }
+
+  /// How much further the ranks are to which a rank sends, around the ring: ±1, ±2, ±4, …
+  static func distances(size: Int) -> [Int] {
+    let powers = sequence(first: 1) { $0 * 2 }.prefix { $0 < size }
+    return Set(powers.flatMap { [$0, size - $0] }).sorted()
+  }
+
+  /// This rank's own sign of life.
+  mutating func beat(agreements: Int, isWaiting: Bool, step: Int?, now: Double) {
+    let beats = lines[rank].beats + 1
+    lines[rank] = Line(beats: beats, agreements: agreements, isWaiting: isWaiting, step: step)
+    heard[rank] = now
+  }
+
+  /// Takes what is newer in the table of another rank, the first of the words.
+  mutating func merge(_ words: UnsafeMutableBufferPointer<Int64>, now: Double) {
+    guard words.count >= lines.count * Self.wordsPerLine else { return }
+    for other in lines.indices where other != rank {
+      let line = Line(of: other, in: words)
+      guard line.beats > lines[other].beats else { continue }
+      lines[other] = line
+      heard[other] = now
+    }
+  }
+
+  /// Everybody's silence begins anew: this rank has not listened for a while.
+  mutating func restart(now: Double) {
+    heard = heard.map { _ in now }
+  }
+
+  /// The ranks that this rank is to report as silent.
+  ///
+  /// Those are the rank before it, and others whose silence is too long for news on their way. Where
+  /// ranks in several places are silent, the first that follows one of them reports all; the others
+  /// only if nothing has come of that.
+  func silent(now: Double) -> [Int] {
+    let size = lines.count
+    let previous = (rank + size - 1) % size
+    let quiet = now - heard[previous]
+    guard size > 1, quiet > silence else { return [] }
+    let sure = max(silence / 2, delay)
+    let ranks = (0..<size).filter { $0 == previous || $0 != rank && now - heard[$0] > sure }
+    let reporter = ranks.lazy.map { ($0 + 1) % size }.first { !ranks.contains($0) }
+    return reporter == rank || quiet > 1.5 * silence ? ranks : []
+  }
+}
+
+extension PulseTable {
+  static let wordsPerLine = 4
+
+  /// The table as it is sent.
+  var words: [Int64] {
+    lines.flatMap {
+      [Int64($0.beats), Int64($0.agreements), $0.isWaiting ? 1 : 0, Int64($0.step ?? -1)]
+    }
+  }
+}
+
+extension PulseTable.Line {
+  /// The line of a rank in a table that was received.
+  init(of rank: Int, in words: UnsafeMutableBufferPointer<Int64>) {
+    let first = rank * PulseTable.wordsPerLine
+    self.init(
+      beats: Int(words[first]), agreements: Int(words[first + 1]),
+      isWaiting: words[first + 2] != 0, step: words[first + 3] == -1 ? nil : Int(words[first + 3]))
+  }
+}
