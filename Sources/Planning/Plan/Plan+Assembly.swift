@@ -38,6 +38,16 @@ extension Plan {
   public init(
     _ expression: BoundExpression, order: ContractionOrder, needsGradient: [Bool]? = nil
   ) {
+    self.init(
+      expression, order: order, needsGradient: needsGradient,
+      optimizer: order.optimizer.rawValue)
+  }
+
+  /// - Parameter optimizer: the name of what found the order.
+  init(
+    _ expression: BoundExpression, order: ContractionOrder, needsGradient: [Bool]?,
+    optimizer: String
+  ) {
     let cost = order.cost(of: expression, needsGradient: needsGradient)
     let naive = ContractionTree.leftToRight(leafCount: expression.operands.count)
       .order(foundBy: .leftToRight)
@@ -53,7 +63,7 @@ extension Plan {
     }
     assembly.finish()
     self.init(
-      expression: expression, optimizer: order.optimizer.rawValue, path: order.linearPath,
+      expression: expression, optimizer: optimizer, path: order.linearPath,
       steps: assembly.steps, macs: cost.macs, trainingMacs: cost.trainingMacs,
       leftToRightMacs: naiveCost.macs, paperMacs: cost.paperMacs,
       largestIntermediate: cost.largestIntermediate)
@@ -62,9 +72,9 @@ extension Plan {
 
 /// Turns pairs of values into steps: which modes survive, in which order they are stored, and how
 /// the indices of convolution modes are related.
-private struct PlanAssembly {
+struct PlanAssembly {
   /// One tensor on the way from the operands to the result.
-  struct Value {
+  struct Value: Sendable {
     let modes: [Int?]
     let shape: [Int]
     /// Of every mode, how many of the expression's operands that carry it are in this value.
@@ -79,11 +89,15 @@ private struct PlanAssembly {
   let outputModes: Set<Int>
   /// Of every mode, how many operands carry it.
   let carriers: [Int]
+  /// Stores every result's modes in ascending order, whatever the order of contraction: then equal
+  /// sets of operands give equal values. For searches; plans store them as `contract` says.
+  let isCanonical: Bool
   var values: [Value]
   var steps: [Step] = []
 
-  init(_ expression: BoundExpression) {
+  init(_ expression: BoundExpression, isCanonical: Bool = false) {
     self.expression = expression
+    self.isCanonical = isCanonical
     outputModes = Set(expression.output)
     var carriers = [Int](repeating: 0, count: expression.modes.count)
     for operand in expression.operands {
@@ -148,7 +162,8 @@ private struct PlanAssembly {
     let surviving = byOrder.flatMap { $0.modes.compactMap { $0 } }.uniqued()
       .filter { survives($0, count: joined[$0] ?? 0) }
     return append(
-      operands: [a, b], resultModes: isLast ? expression.output : surviving,
+      operands: [a, b],
+      resultModes: isLast ? expression.output : isCanonical ? surviving.sorted() : surviving,
       convolutions: convolutions(a, b), macs: macs)
   }
 

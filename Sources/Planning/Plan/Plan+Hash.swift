@@ -1,8 +1,15 @@
+import Partitioning
+
 extension Plan {
   /// A number that is equal for equal plans on every machine and in every process: ranks compare it
   /// before they start. (`hashValue` is seeded anew in each process.)
   public var stableHash: UInt64 {
     var hash = StableHash()
+    combine(into: &hash)
+    return hash.value
+  }
+
+  func combine(into hash: inout StableHash) {
     hash.combine(expression.text)
     for shape in expression.shapes { hash.combine(shape) }
     for mode in expression.modes {
@@ -21,14 +28,38 @@ extension Plan {
         ])
       }
     }
+  }
+
+  /// `stableHash` as 16 hexadecimal digits.
+  public var hashText: String { hexadecimal(stableHash) }
+}
+
+extension DistributedPlan {
+  /// A number that is equal for equal plans on every machine and in every process: the order, all
+  /// layouts and all grids.
+  public var stableHash: UInt64 {
+    var hash = StableHash()
+    plan.combine(into: &hash)
+    hash.combine(ranks)
+    hash.combine(mesh.axes)
+    hash.combine(mesh.slices)
+    hash.combine(slicedMode ?? -1)
+    for layout in inputs + [output] { hash.combine(layout) }
+    for step in steps {
+      hash.combine(step.grid.cuts.count)
+      for cut in step.grid.cuts { hash.combine([cut.mode, cut.extent] + cut.axes) }
+      for layout in step.operands + [step.computed, step.result] { hash.combine(layout) }
+    }
     return hash.value
   }
 
   /// `stableHash` as 16 hexadecimal digits.
-  public var hashText: String {
-    let digits = String(stableHash, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
-  }
+  public var hashText: String { hexadecimal(stableHash) }
+}
+
+private func hexadecimal(_ number: UInt64) -> String {
+  let digits = String(number, radix: 16)
+  return String(repeating: "0", count: 16 - digits.count) + digits
 }
 
 /// FNV-1a, 64 bits (Fowler, Noll and Vo; draft-eastlake-fnv): Swift's own hashes differ from one
@@ -53,6 +84,17 @@ package struct StableHash {
   mutating func combine(_ numbers: [Int]) {
     combine(numbers.count)
     for number in numbers { combine(number) }
+  }
+
+  mutating func combine(_ layout: Layout) {
+    combine(layout.cuts.count)
+    for cut in layout.cuts {
+      combine([cut.extent] + cut.axes)
+      let window = cut.window
+      combine(
+        window.map { [$0.resultExtent, $0.stride, $0.low, $0.high, $0.circular ? 1 : 0] } ?? [])
+    }
+    combine(layout.partialAxes)
   }
 
   mutating func combine(_ text: String) {

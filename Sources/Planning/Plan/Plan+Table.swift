@@ -1,6 +1,11 @@
 extension Plan: CustomStringConvertible {
   /// The plan as a table for people, in the manner of opt_einsum's: totals, then a line per step.
   public var description: String {
+    (totals(hash: hashText) + [""] + stepTable).joined(separator: "\n")
+  }
+
+  /// What holds however the plan is distributed.
+  func totals(hash: String) -> [String] {
     let speedUp = macs > 0 ? leftToRightMacs / macs : 1
     let totals: [(String, String)] = [
       ("expression", expression.text),
@@ -11,10 +16,9 @@ extension Plan: CustomStringConvertible {
       ("left to right", "\(countText(leftToRightMacs)), \(ratioText(speedUp)) times as many"),
       ("paper's count", countText(paperMacs)),
       ("largest result", "\(countText(largestIntermediate)) elements"),
-      ("hash", hashText),
+      ("hash", hash),
     ]
-    let header = totals.map { $0.0.padded(to: 16) + $0.1 }
-    return (header + [""] + stepTable).joined(separator: "\n")
+    return totals.map { $0.0.padded(to: 16) + $0.1 }
   }
 
   private var stepTable: [String] {
@@ -29,14 +33,7 @@ extension Plan: CustomStringConvertible {
         contractionText(step),
       ])
     }
-    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-    return rows.map { row in
-      row.enumerated().map { column, cell in
-        if column == row.count - 1 { return cell }
-        let blank = String(repeating: " ", count: widths[column] - cell.count)
-        return column == 1 ? cell + blank : blank + cell
-      }.joined(separator: "  ")
-    }
+    return alignedTable(rows, leftAligned: [1])
   }
 
   /// One step in the notation, for people, e.g. `bhwr,rh->bhwr|h`; a dimension that an ellipsis
@@ -51,12 +48,24 @@ extension Plan: CustomStringConvertible {
   }
 }
 
+/// Rows of equally many cells as lines: columns are aligned to the right but for these and the last.
+func alignedTable(_ rows: [[String]], leftAligned: Set<Int>) -> [String] {
+  let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+  return rows.map { row in
+    row.enumerated().map { column, cell in
+      if column == row.count - 1 { return cell }
+      let blank = String(repeating: " ", count: widths[column] - cell.count)
+      return leftAligned.contains(column) ? cell + blank : blank + cell
+    }.joined(separator: "  ")
+  }
+}
+
 private func shapeText(_ shape: [Int]) -> String {
   shape.isEmpty ? "scalar" : shape.map(String.init).joined(separator: "x")
 }
 
 /// A count with its thousands apart, or in powers of ten where it has more than 15 digits.
-private func countText(_ count: Double) -> String {
+func countText(_ count: Double) -> String {
   guard count < 1e15 else {
     var exponent = 0
     var mantissa = count
@@ -76,7 +85,7 @@ private func countText(_ count: Double) -> String {
 }
 
 /// Two decimals.
-private func ratioText(_ ratio: Double) -> String {
+func ratioText(_ ratio: Double) -> String {
   guard ratio < 1e15 else { return countText(ratio) }
   let hundredths = Int((ratio * 100).rounded())
   let fraction = hundredths % 100
@@ -84,7 +93,7 @@ private func ratioText(_ ratio: Double) -> String {
 }
 
 extension String {
-  fileprivate func padded(to width: Int) -> String {
+  func padded(to width: Int) -> String {
     self + String(repeating: " ", count: max(0, width - count))
   }
 }

@@ -1,0 +1,168 @@
+import Partitioning
+
+extension PlanExplanation {
+  /// The contraction tree as SVG: operands on the left, the result on the right; every step with its
+  /// grid and work, every edge with the layout in which a tensor rests and the bytes that the rank
+  /// receives that receives most to have it where it is needed.
+  ///
+  /// ```swift
+  /// try explanation.drawing.write(toFile: "plan.svg", atomically: true, encoding: .utf8)
+  /// ```
+  public var drawing: String {
+    let expression = plan.plan.expression
+    let tree = TreeDrawing(plan.plan)
+    var parts: [String] = []
+    for (index, step) in plan.plan.steps.enumerated() {
+      for (position, value) in step.operands.enumerated() {
+        let rest = plan.layoutText(
+          plan.layout(of: value), modes: step.operandModes[position])
+        let bytes = countText(steps[index].operandBytes[position])
+        parts.append(
+          tree.edge(from: value, to: plan.inputs.count + index, label: "\(rest) · \(bytes) B"))
+      }
+    }
+    for (operand, modes) in expression.operands.enumerated() {
+      let shape = expression.shapes[operand].map(String.init).joined(separator: "×")
+      parts.append(
+        tree.box(
+          operand, isOperand: true,
+          lines: [
+            "operand \(operand): \(modes.map(plan.name).joined())",
+            shape.isEmpty ? "scalar" : shape,
+            "starts " + plan.layoutText(plan.inputs[operand], modes: modes),
+          ]))
+    }
+    for (index, step) in steps.enumerated() {
+      parts.append(
+        tree.box(
+          plan.inputs.count + index, isOperand: false,
+          lines: [
+            step.contraction,
+            "grid \(step.grid)" + (step.slices > 1 ? ", \(step.slices) slices" : ""),
+            "\(countText(step.macs)) macs · \(secondsText(step.seconds))",
+            "rests \(step.result) · \(countText(step.bytesOut)) B",
+          ]))
+    }
+    return tree.file(
+      title: "\(expression.text) on \(plan.ranks) \(plan.ranks == 1 ? "rank" : "ranks")", parts)
+  }
+}
+
+/// Where the values of a contraction tree are drawn: one row per operand, each value one column
+/// left of the step that reads it, so that no edge passes another value.
+private struct TreeDrawing {
+  private static let width = 260
+  private static let height = 84
+  private static let gapX = 170
+  private static let gapY = 26
+  private static let margin = 20
+  private static let title = 40
+  /// Characters that fit a box.
+  private static let lineLength = 38
+
+  /// Of every value. A step's row is the middle of those of its operands.
+  private let places: [(column: Int, row: Double)]
+  private let columns: Int
+  private let rows: Int
+
+  init(_ plan: Plan) {
+    let operands = plan.expression.operands.count
+    let root = operands + plan.steps.count - 1
+    // The distance to the root; values come before the steps that read them.
+    var depths = [Int](repeating: 0, count: root + 1)
+    for (index, step) in plan.steps.enumerated().reversed() {
+      for value in step.operands { depths[value] = depths[operands + index] + 1 }
+    }
+    // Operands from top to bottom as the tree reads, without recursion: chains may be long.
+    var rows = [Double](repeating: 0, count: root + 1)
+    var pending = [root]
+    var count = 0
+    while let value = pending.popLast() {
+      if value < operands {
+        rows[value] = Double(count)
+        count += 1
+      } else {
+        pending += plan.steps[value - operands].operands.reversed()
+      }
+    }
+    for (index, step) in plan.steps.enumerated() {
+      rows[operands + index] =
+        step.operands.reduce(0) { $0 + rows[$1] } / Double(step.operands.count)
+    }
+    let deepest = depths.max() ?? 0
+    places = zip(depths, rows).map { (deepest - $0, $1) }
+    columns = deepest + 1
+    self.rows = count
+  }
+
+  private func left(_ value: Int) -> Int {
+    Self.margin + places[value].column * (Self.width + Self.gapX)
+  }
+
+  private func top(_ value: Int) -> Int {
+    Self.margin + Self.title + Int(places[value].row * Double(Self.height + Self.gapY))
+  }
+
+  func edge(from value: Int, to step: Int, label: String) -> String {
+    let (x1, y1) = (left(value) + Self.width, top(value) + Self.height / 2)
+    let (x2, y2) = (left(step), top(step) + Self.height / 2)
+    return """
+      <path d="M\(x1) \(y1) C\(x1 + 90) \(y1) \(x2 - 40) \(y2) \(x2) \(y2)" class="edge"/>
+      <text x="\(x1 + 6)" y="\(y1 - 6)" class="label">\(escaped(label))</text>
+      """
+  }
+
+  func box(_ value: Int, isOperand: Bool, lines: [String]) -> String {
+    let (x, y) = (left(value), top(value))
+    let texts = lines.enumerated().map { index, line in
+      "<text x=\"\(x + 10)\" y=\"\(y + 20 + 18 * index)\""
+        + (index == 0 ? " class=\"head\"" : "") + ">\(escaped(shortened(line)))</text>"
+    }
+    return """
+      <g><title>\(escaped(lines[0]))</title>
+      <rect x="\(x)" y="\(y)" width="\(Self.width)" height="\(Self.height)" rx="6" \
+      class="\(isOperand ? "operand" : "step")"/>
+      \(texts.joined(separator: "\n"))
+      </g>
+      """
+  }
+
+  func file(title: String, _ parts: [String]) -> String {
+    let width = 2 * Self.margin + columns * Self.width + (columns - 1) * Self.gapX
+    let height = 2 * Self.margin + Self.title + rows * (Self.height + Self.gapY) - Self.gapY
+    return """
+      <svg xmlns="http://www.w3.org/2000/svg" width="\(width)" height="\(height)" \
+      viewBox="0 0 \(width) \(height)">
+      <style>
+      text { font: 12px sans-serif; fill: #222 }
+      .title { font-size: 16px; font-weight: bold }
+      .head { font-weight: bold }
+      .label { font-size: 11px; fill: #555 }
+      .edge { fill: none; stroke: #888 }
+      .operand { fill: #eef4fb; stroke: #6f93b8 }
+      .step { fill: #fbf6e9; stroke: #b89b4e }
+      </style>
+      <rect width="\(width)" height="\(height)" fill="white"/>
+      <text x="\(Self.margin)" y="\(Self.margin + 12)" class="title">\(escaped(title))</text>
+      \(parts.joined(separator: "\n"))
+      </svg>
+
+      """
+  }
+
+  private func shortened(_ line: String) -> String {
+    line.count <= Self.lineLength ? line : line.prefix(Self.lineLength - 1) + "…"
+  }
+
+  private func escaped(_ text: String) -> String {
+    text.reduce(into: "") { result, character in
+      switch character {
+      case "&": result += "&amp;"
+      case "<": result += "&lt;"
+      case ">": result += "&gt;"
+      case "\"": result += "&quot;"
+      default: result.append(character)
+      }
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import Foundation
+import Testing
+
+@testable import Planning
+
+#if canImport(FoundationXML)
+  import FoundationXML
+#endif
+
+/// The drawing of a contraction tree as what reads it sees it: XML with boxes and texts in places.
+@Suite struct ExplainDrawingTests {
+  /// One drawing, read by an XML parser.
+  final class Drawing: NSObject, XMLParserDelegate {
+    struct Box {
+      let x: Int
+      let y: Int
+      let width: Int
+      let height: Int
+
+      func meets(_ other: Box) -> Bool {
+        x < other.x + other.width && other.x < x + width && y < other.y + other.height
+          && other.y < y + height
+      }
+
+      func contains(_ other: Box) -> Bool {
+        x <= other.x && y <= other.y && other.x + other.width <= x + width
+          && other.y + other.height <= y + height
+      }
+    }
+
+    private(set) var isValid = false
+    private(set) var size = Box(x: 0, y: 0, width: 0, height: 0)
+    /// By class.
+    private(set) var boxes: [String: [Box]] = [:]
+    private(set) var texts: [String] = []
+    private(set) var edgeCount = 0
+    private var text: String?
+
+    init(_ svg: String) {
+      super.init()
+      let parser = XMLParser(data: Data(svg.utf8))
+      parser.delegate = self
+      isValid = parser.parse()
+    }
+
+    func parser(
+      _ parser: XMLParser, didStartElement name: String, namespaceURI: String?,
+      qualifiedName: String?, attributes: [String: String]
+    ) {
+      func number(_ key: String) -> Int { attributes[key].flatMap(Int.init) ?? 0 }
+      switch name {
+      case "svg":
+        size = Box(x: 0, y: 0, width: number("width"), height: number("height"))
+      case "rect":
+        boxes[attributes["class"] ?? "", default: []].append(
+          Box(x: number("x"), y: number("y"), width: number("width"), height: number("height")))
+      case "path": edgeCount += 1
+      case "text": text = ""
+      default: break
+      }
+    }
+
+    func parser(_ parser: XMLParser, foundCharacters string: String) { text?.append(string) }
+
+    func parser(
+      _ parser: XMLParser, didEndElement name: String, namespaceURI: String?,
+      qualifiedName: String?
+    ) {
+      guard name == "text", let text else { return }
+      texts.append(text)
+      self.text = nil
+    }
+  }
+
+  static func check(_ plan: DistributedPlan) -> Drawing {
+    let explanation = PlanExplanation(plan, machine: .standard, elementBytes: 4)
+    let drawing = Drawing(explanation.drawing)
+    #expect(drawing.isValid, "\(explanation.drawing)")
+    #expect(drawing.boxes["operand"]?.count == plan.inputs.count)
+    #expect(drawing.boxes["step"]?.count == plan.steps.count)
+    #expect(drawing.edgeCount == plan.plan.steps.reduce(0) { $0 + $1.operands.count })
+    let boxes = (drawing.boxes["operand"] ?? []) + (drawing.boxes["step"] ?? [])
+    for (index, box) in boxes.enumerated() {
+      #expect(drawing.size.contains(box))
+      #expect(!boxes[..<index].contains { $0.meets(box) })
+    }
+    return drawing
+  }
+
+  @Test func aProductHasThreeBoxesAndTwoEdges() throws {
+    let plan = try ExplainTests.plan("ij,jk->ik", [[64, 64], [64, 64]], ranks: 8)
+    let drawing = Self.check(plan)
+    let seconds = PlanExplanation(plan, machine: .standard, elementBytes: 4).steps[0].seconds
+    #expect(
+      drawing.texts == [
+        "ij,jk->ik on 8 ranks", "i/4 j/2 · 2,048 B", "j/4 k/2 · 2,048 B", "operand 0: ij", "64×64",
+        "starts i/4 j/2", "operand 1: jk", "64×64", "starts j/4 k/2", "ij,jk->ik",
+        "grid i2 j2 k2", "32,768 macs · \(secondsText(seconds))", "rests i/4 k/2 · 2,048 B",
+      ])
+  }
+
+  @Test(arguments: 1...12) func everyStepOfATreeIsDrawn(operands: Int) throws {
+    let chain = (0..<operands).map { "(m\($0))(m\($0 + 1))" }.joined(separator: ",")
+    let shapes = (0..<operands).map { [4 + 2 * ($0 % 3), 4 + 2 * (($0 + 1) % 3)] }
+    let bound = try BoundExpression("\(chain)->(m0)(m\(operands))", shapes: shapes)
+    for optimizer in [Optimizer.leftToRight, .optimal] {
+      let plan = try DistributedPlan(
+        bound, options: .init(ranks: 4, objective: .bytes, optimizer: optimizer))
+      let drawing = Self.check(plan)
+      for step in plan.plan.steps {
+        let text = plan.plan.contractionText(step)
+        let shown = text.count <= 38 ? text : text.prefix(37) + "…"
+        #expect(drawing.texts.contains(shown), "\(text)")
+      }
+    }
+  }
+
+  @Test(arguments: 0..<12) func randomPlansAreDrawnWithoutOverlaps(seed: Int) throws {
+    let expression = DistributionExamples.random(operands: 2 + seed % 4, modes: 3...5, seed: seed)
+    let plan = try DistributedPlan(
+      expression, options: .init(ranks: 1 + seed, objective: .time))
+    _ = Self.check(plan)
+  }
+
+  /// 400 operands from left to right: no recursion that could overflow, and on one rank.
+  @Test func aLongChainIsDrawn() throws {
+    let chain = (0..<400).map { "(m\($0))(m\($0 + 1))" }.joined(separator: ",")
+    let bound = try BoundExpression(
+      chain + "->(m0)(m400)", shapes: Array(repeating: [2, 2], count: 400))
+    let plan = try Plan(bound, options: PlanOptions(optimizer: .leftToRight))
+    let drawing = Self.check(DistributedPlan(alone: plan))
+    #expect(drawing.texts.contains("(m0)(m399),(m399)(m400)->(m0)(m400)"))
+  }
+}
