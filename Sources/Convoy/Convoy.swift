@@ -10,5 +10,6 @@
 @_exported import Collectives
 @_exported import Execution
 @_exported import Kernels
+@_exported import Partitioning
 @_exported import Planning
 @_exported import Training

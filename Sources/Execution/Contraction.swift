@@ -202,7 +202,7 @@ public struct Contraction<Element: TensorElement>: Sendable {
       largest: tensors.max { $0.reduce(1, *) < $1.reduce(1, *) } ?? [])
   }
 
-  private static func requireRunnable(_ plan: Plan) throws(ExecutionError) {
+  static func requireRunnable(_ plan: Plan) throws(ExecutionError) {
     if let shape = plan.firstUnaddressableShape {
       throw .tooLarge(expression: plan.expression.text, shape: shape)
     }

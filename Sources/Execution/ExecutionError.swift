@@ -15,8 +15,20 @@ public enum ExecutionError: Error, Hashable, Sendable {
   case tooManyTaps(expression: String, step: String)
   /// The run needs more bytes at once than the machine has.
   case notEnoughMemory(expression: String, needed: Int, available: Int, largest: [Int])
+  /// No plan keeps every rank's bytes within the limit. `sufficientRanks`: how many ranks would do.
+  case notEnoughMemoryPerRank(
+    expression: String, needed: Int, memory: Int, ranks: Int, tensor: String,
+    sufficientRanks: Int?)
   /// A gradient of another shape than the result.
   case gradientShape(expression: String, expected: [Int], found: [Int])
+  /// A box whose shape is not the one that the plan gives this rank.
+  case boxShape(expression: String, operand: Int, rank: Int, expected: [Int], found: [Int])
+  /// Another number of ranks than the plan was made for.
+  case rankCount(expression: String, planned: Int, found: Int)
+  /// Gradients of a plan that runs in slices, whose intermediates are gone.
+  case slicedGradients(expression: String, slices: Int)
+  /// A result that is only there slice by slice, but needed otherwise.
+  case slicedResult(expression: String, step: String)
 }
 
 extension ExecutionError: CustomStringConvertible {
@@ -36,9 +48,28 @@ extension ExecutionError: CustomStringConvertible {
     case .notEnoughMemory(let expression, let needed, let available, let largest):
       "cannot contract '\(expression.shortened)': it needs \(needed) bytes at once, but this machine has "
         + "\(available), \(needed - available) too few; its largest tensor has shape \(largest)"
+    case .notEnoughMemoryPerRank(
+      let expression, let needed, let memory, let ranks, let tensor, let sufficientRanks):
+      "cannot contract '\(expression.shortened)' on \(ranks) \(ranks == 1 ? "rank" : "ranks") with "
+        + "\(memory) bytes each: the plan that needs least needs \(needed), \(needed - memory) too "
+        + "many; most of it is \(tensor); "
+        + (sufficientRanks.map { "\($0) ranks would do" }
+          ?? "no number of ranks up to 65536 would do: allow more memory")
     case .gradientShape(let expression, let expected, let found):
       "cannot go back through '\(expression.shortened)': its result has shape \(expected), but the gradient "
         + "has \(found)"
+    case .boxShape(let expression, let operand, let rank, let expected, let found):
+      "cannot contract '\(expression.shortened)': rank \(rank) was given a box of shape \(found) of operand "
+        + "\(operand), but the plan gives it \(expected); cut the operand as the plan's layout says"
+    case .rankCount(let expression, let planned, let found):
+      "cannot contract '\(expression.shortened)': the plan was made for \(planned) ranks, but there are "
+        + "\(found); make a plan for \(found) ranks"
+    case .slicedGradients(let expression, let slices):
+      "cannot go back through '\(expression.shortened)': the plan runs in \(slices) slices, which keep no "
+        + "intermediates; make a plan without slices"
+    case .slicedResult(let expression, let step):
+      "cannot contract '\(expression.shortened)': in the step \(step.shortened) a slice needs, or leaves, "
+        + "what is not in the same slice of its result; slice another mode"
     }
   }
 }

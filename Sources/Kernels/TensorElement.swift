@@ -22,6 +22,12 @@ public protocol TensorElement: BinaryFloatingPoint, Sendable {
     extents: [Int], to: UnsafeMutablePointer<Self>, _ toStrides: [Int],
     from: UnsafePointer<Self>, _ fromStrides: [Int])
 
+  /// Adds a strided tensor to another, which it does not overlap; extents and strides outermost
+  /// first.
+  static func add(
+    extents: [Int], to: UnsafeMutablePointer<Self>, _ toStrides: [Int],
+    from: UnsafePointer<Self>, _ fromStrides: [Int])
+
   /// `d = p·q + beta·d` with d (m × n), p (m × k) and q (k × n) row-major, or stored transposed.
   static func gemm(
     m: Int, n: Int, k: Int, _ p: UnsafePointer<Self>, pTransposed: Bool, pLeading: Int,
@@ -42,6 +48,13 @@ extension Float: TensorElement {
     from: UnsafePointer<Float>, _ fromStrides: [Int]
   ) {
     convoy_permute_f32(extents.count, extents, to, toStrides, from, fromStrides)
+  }
+
+  public static func add(
+    extents: [Int], to: UnsafeMutablePointer<Float>, _ toStrides: [Int],
+    from: UnsafePointer<Float>, _ fromStrides: [Int]
+  ) {
+    convoy_add_f32(extents.count, extents, to, toStrides, from, fromStrides)
   }
 
   public static func gemm(
@@ -70,6 +83,13 @@ extension Double: TensorElement {
     from: UnsafePointer<Double>, _ fromStrides: [Int]
   ) {
     convoy_permute_f64(extents.count, extents, to, toStrides, from, fromStrides)
+  }
+
+  public static func add(
+    extents: [Int], to: UnsafeMutablePointer<Double>, _ toStrides: [Int],
+    from: UnsafePointer<Double>, _ fromStrides: [Int]
+  ) {
+    convoy_add_f64(extents.count, extents, to, toStrides, from, fromStrides)
   }
 
   public static func gemm(

@@ -25,3 +25,12 @@ void convoy_permute_f32(
 void convoy_permute_f64(
     long rank, const long *extents, double *to, const long *toStrides, const double *from,
     const long *fromStrides);
+
+/// Adds a strided tensor to another: to[Σ i·toStrides] += from[Σ i·fromStrides], each element of `to`
+/// once. Extents and strides stand outermost first; rank ≤ 64. The two do not overlap.
+void convoy_add_f32(
+    long rank, const long *extents, float *to, const long *toStrides, const float *from,
+    const long *fromStrides);
+void convoy_add_f64(
+    long rank, const long *extents, double *to, const long *toStrides, const double *from,
+    const long *fromStrides);

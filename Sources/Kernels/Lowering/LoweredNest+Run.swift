@@ -1,16 +1,19 @@
 import CKernels
 
 extension LoweredNest {
-  /// Computes the destination from the two sources; what it held before is overwritten.
+  /// Computes the destination from the two sources; what it held before is overwritten, or added
+  /// to.
   ///
   /// - Parameters:
   ///   - destination: `destinationCount` elements, overlapping none of the others.
   ///   - p: the first source of the role that is written (`ContractionNest.Role.sources`).
   ///   - q: the second.
   ///   - workspace: `workspaceCount` elements.
+  ///   - adding: whether to add to what the destination holds.
   public func run<Element: TensorElement>(
     into destination: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
-    _ q: UnsafePointer<Element>, workspace: UnsafeMutablePointer<Element>
+    _ q: UnsafePointer<Element>, workspace: UnsafeMutablePointer<Element>,
+    adding: Bool = false
   ) {
     func source(_ given: UnsafePointer<Element>, _ pack: Pack?) -> UnsafePointer<Element> {
       guard let pack else { return given }
@@ -20,24 +23,29 @@ extension LoweredNest {
       return UnsafePointer(workspace + pack.offset)
     }
     let d = packs[0].map { workspace + $0.offset } ?? destination
-    if isEmpty || !overwrites { d.fillWithZeros(count: destinationCount) }
+    // A destination in the workspace is made anew, and added to the given one when it is unpacked.
+    let overwriting = overwrites && !(adding && packs[0] == nil)
+    if isEmpty || !overwrites, !adding || packs[0] != nil {
+      d.fillWithZeros(count: destinationCount)
+    }
     if !isEmpty {
-      walk(0, d, source(p, packs[1]), source(q, packs[2]), length: nil)
+      walk(
+        0, d, source(p, packs[1]), source(q, packs[2]), length: nil, beta: overwriting ? 0 : 1)
     }
     if let pack = packs[0] {
-      Element.permute(
-        extents: pack.extents, to: destination, pack.givenStrides, from: UnsafePointer(d),
-        pack.packedStrides)
+      let unpack = adding ? Element.add : Element.permute
+      unpack(
+        pack.extents, destination, pack.givenStrides, UnsafePointer(d), pack.packedStrides)
     }
   }
 
   private func walk<Element: TensorElement>(
     _ depth: Int, _ d: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
-    _ q: UnsafePointer<Element>, length: Int?
+    _ q: UnsafePointer<Element>, length: Int?, beta: Element
   ) {
-    guard depth < levels.count else { return call(d, p, q, length: length) }
+    guard depth < levels.count else { return call(d, p, q, length: length, beta: beta) }
     func inner(_ offset: Strides, _ length: Int?) {
-      walk(depth + 1, d + offset[0], p + offset[1], q + offset[2], length: length)
+      walk(depth + 1, d + offset[0], p + offset[1], q + offset[2], length: length, beta: beta)
     }
     switch levels[depth] {
     case .strided(let count, let strides):
@@ -51,7 +59,7 @@ extension LoweredNest {
 
   private func call<Element: TensorElement>(
     _ d: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>, _ q: UnsafePointer<Element>,
-    length: Int?
+    length: Int?, beta: Element
   ) {
     func extent(_ planned: Int, _ this: InnerKernel.Variable) -> Int {
       variable == this ? length ?? planned : planned
@@ -62,7 +70,7 @@ extension LoweredNest {
         m: extent(gemm.m, .m), n: extent(gemm.n, .n), k: extent(gemm.k, .k),
         gemm.exchanged ? q : p, pTransposed: gemm.pTransposed, pLeading: gemm.leading[1],
         gemm.exchanged ? p : q, qTransposed: gemm.qTransposed, qLeading: gemm.leading[2],
-        beta: overwrites ? 0 : 1, d, dLeading: gemm.leading[0])
+        beta: beta, d, dLeading: gemm.leading[0])
     case .multiplyAdd(let outer, let inner, let outerStrides, let innerStrides):
       func strides(_ tensor: Int) -> ConvoyStrides {
         ConvoyStrides(outer: outerStrides[tensor], inner: innerStrides[tensor])

@@ -1,0 +1,168 @@
+import Collectives
+import Kernels
+
+/// One run of a rank's program.
+///
+/// Buffers are reached through their addresses, which messages on their way need to stay where they
+/// are: a tensor of this run is never copied, and is released only when the schedule says so.
+final class DistributedRun<Element: TensorElement> {
+  private struct Buffer {
+    let tensor: Tensor<Element>
+    let start: UnsafeMutablePointer<Element>
+  }
+
+  private let program: RankProgram
+  private let communicator: any Communicator
+  private let meter: MemoryMeter?
+  /// Collective steps before this run.
+  private let firstNumber: Int
+  private var buffers: [Buffer?]
+  private var pending: [Int: any PendingExchange] = [:]
+  private let one = Tensor<Element>(1)
+  private let clock = ContinuousClock()
+  private let began: ContinuousClock.Instant
+  private(set) var timeline = RunTimeline()
+
+  /// - Parameter given: the caller's buffers.
+  init(
+    _ program: RankProgram, given: [Tensor<Element>?], communicator: any Communicator,
+    meter: MemoryMeter?, firstNumber: Int
+  ) {
+    self.program = program
+    self.communicator = communicator
+    self.meter = meter
+    self.firstNumber = firstNumber
+    began = clock.now
+    buffers = program.shapes.map { _ in nil }
+    for (index, tensor) in given.enumerated() {
+      guard let tensor else { continue }
+      // Never written: the schedule only reads what is the caller's.
+      let start = tensor.withPointer { UnsafeMutablePointer(mutating: $0) }
+      buffers[index] = Buffer(tensor: tensor, start: start)
+    }
+    timeline.movements = program.schedule.movements.map {
+      RunTimeline.Movement(name: $0.name, step: $0.step, receivedBytes: 0)
+    }
+  }
+
+  subscript(buffer: Int) -> Tensor<Element>? { buffers[buffer]?.tensor }
+
+  /// Carries out all operations.
+  func perform() throws {
+    do {
+      for (index, operation) in program.operations.enumerated() {
+        try perform(operation, number: firstNumber + index)
+      }
+    } catch {
+      // Exchanges end before the buffers that they would write to.
+      pending.removeAll()
+      throw error
+    }
+    communicator.enter(nil)
+    timeline.seconds = seconds(since: began)
+  }
+
+  private func perform(_ operation: RunSchedule.Operation, number: Int) throws {
+    switch operation {
+    case .allocate(let buffer):
+      var tensor = Tensor<Element>(uninitialized: program.shapes[buffer], meter: meter)
+      let start = tensor.withMutablePointer { $0 }
+      buffers[buffer] = Buffer(tensor: tensor, start: start)
+    case .release(let buffer):
+      buffers[buffer] = nil
+    case .clear(let buffer):
+      clear(address(buffer), count: program.shapes[buffer].reduce(1, *))
+    case .start(let transfer):
+      try timed(transfer: transfer, number: number) { try start(transfer) }
+    case .finish(let transfer):
+      try timed(transfer: transfer, number: number) { try finish(transfer) }
+    case .run(let work):
+      let name = program.stepNames[work.kernel.step]
+      communicator.enter(CollectiveStep(number: number, description: name))
+      let start = clock.now
+      run(work)
+      record(name, .compute, step: work.kernel.step, start)
+      if !pending.isEmpty { communicator.progress() }
+    case .keepFirstCopy(let source, let target, let axes):
+      let count = program.shapes[target].reduce(1, *)
+      let mesh = program.schedule.plan.mesh
+      if axes.allSatisfy({ mesh.coordinate(axis: $0, rank: program.rank) == 0 }) {
+        address(target).update(from: address(source), count: count)
+      } else {
+        clear(address(target), count: count)
+      }
+    }
+  }
+
+  private func address(_ buffer: Int) -> UnsafeMutablePointer<Element> {
+    guard let start = buffers[buffer]?.start else {
+      preconditionFailure("the schedule uses buffer \(buffer) before it has it: a wrong result")
+    }
+    return start
+  }
+
+  private func clear(_ start: UnsafeMutablePointer<Element>, count: Int) {
+    // One memset: assigning elements of a generic type would call a function for each.
+    UnsafeMutableRawPointer(start).initializeMemory(
+      as: UInt8.self, repeating: 0, count: count * MemoryLayout<Element>.stride)
+  }
+
+  private func run(_ work: RunSchedule.Work) {
+    guard let kernel = program.kernels[work.kernel] else { return }
+    one.withPointer { one in
+      let sources = work.sources.map { $0.map { UnsafePointer(address($0)) } ?? one }
+      kernel.run(
+        into: address(work.destination), sources[0], sources[1],
+        workspace: address(work.workspace), adding: work.adding)
+    }
+  }
+
+  private func start(_ index: Int) throws {
+    let transfer = program.schedule.transfers[index]
+    pending[index] = try program.transfers[index].start(
+      from: UnsafePointer(address(transfer.source)), to: address(transfer.target),
+      outgoing: transfer.outgoing.map(address), incoming: transfer.incoming.map(address),
+      communicator: communicator)
+  }
+
+  private func finish(_ index: Int) throws {
+    let transfer = program.schedule.transfers[index]
+    let local = program.transfers[index]
+    try pending.removeValue(forKey: index)?.wait()
+    timeline.movements[transfer.movement].receivedBytes +=
+      local.receivedCount * MemoryLayout<Element>.stride
+    local.finish(
+      from: UnsafePointer(address(transfer.source)),
+      incoming: transfer.incoming.map { UnsafePointer(address($0)) },
+      to: address(transfer.target))
+  }
+
+  private func timed(transfer index: Int, number: Int, _ body: () throws -> Void) rethrows {
+    let name = program.transferNames[index]
+    communicator.enter(CollectiveStep(number: number, description: name))
+    let start = clock.now
+    try body()
+    let movement = program.schedule.transfers[index].movement
+    record(name, .communication, step: program.schedule.movements[movement].step, start)
+  }
+
+  private func record(
+    _ name: String, _ kind: RunTimeline.Kind, step: Int, _ start: ContinuousClock.Instant
+  ) {
+    timeline.events.append(
+      RunTimeline.Event(
+        name: name, kind: kind, step: step, start: start.secondsSince(began),
+        duration: seconds(since: start)))
+  }
+
+  private func seconds(since start: ContinuousClock.Instant) -> Double {
+    clock.now.secondsSince(start)
+  }
+}
+
+extension ContinuousClock.Instant {
+  fileprivate func secondsSince(_ start: ContinuousClock.Instant) -> Double {
+    let duration = start.duration(to: self).components
+    return Double(duration.seconds) + Double(duration.attoseconds) * 1e-18
+  }
+}
