@@ -22,8 +22,12 @@ struct ConvoyCommand: ParsableCommand {
           --shape 32,64,32,32 --shape 27,64 --shape 27,64 --shape 27,3 --shape 27,3
 
       Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 \
-      failed, 64 bad usage or input. 'train' also runs under mpirun.
+      failed, 64 bad usage or input. 'contract', 'train', 'bench' and 'calibrate' also run under \
+      mpirun.
       """,
     version: "0.1.0",
-    subcommands: [PlanCommand.self, ContractCommand.self, TrainCommand.self, DoctorCommand.self])
+    subcommands: [
+      PlanCommand.self, ContractCommand.self, TrainCommand.self, BenchCommand.self,
+      CalibrateCommand.self, DoctorCommand.self,
+    ])
 }

@@ -11,7 +11,7 @@ struct DoctorCommand: ParsableCommand {
 
   func run() throws {
     if selfTest {
-      try reportingOnEveryRank(Self.sumRanks)
+      try reportingOnEveryRank { try Self.sumRanks($0) }
       return
     }
     let cores = ProcessInfo.processInfo.activeProcessorCount

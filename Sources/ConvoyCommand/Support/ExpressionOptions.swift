@@ -23,10 +23,14 @@ struct ExpressionOptions: ParsableArguments {
   @Option(help: "Seed of the randomised searches.")
   var seed: UInt64 = 0
 
+  /// An expression with these shapes and the rules that were given.
+  func bound(_ expression: String, shapes: [[Int]]) throws -> BoundExpression {
+    try BoundExpression(expression, shapes: shapes, rules: try ConvRules(options: conv))
+  }
+
   /// Plans an expression for these shapes.
   func plan(_ expression: String, shapes: [[Int]]) throws -> Plan {
-    let bound = try BoundExpression(
-      expression, shapes: shapes, rules: try ConvRules(options: conv))
+    let bound = try bound(expression, shapes: shapes)
     let options = PlanOptions(
       optimizer: optimizer, needsGradient: training ? shapes.map { _ in true } : nil, seed: seed)
     return try Plan(bound, options: options)

@@ -23,6 +23,8 @@ func output(_ text: String) throws {
 func exitCode(of error: any Error) -> Int32 {
   switch error {
   case is ExpressionError, is OrderError, is NetworkError, is ValidationError: 64
+  case let error as DistributionError: error.isBadInput ? 64 : 1
+  case is MachineFileError: 64
   case let error as FormatError: error.isBadInput ? 64 : 1
   case let error as TrainingError: error.isBadInput ? 64 : 1
   case let error as CommandError: error.isBadInput ? 64 : 1
@@ -35,6 +37,15 @@ extension FormatError {
   fileprivate var isBadInput: Bool {
     switch self {
     case .system(_, let operation, _): operation == "open" || operation == "read"
+    default: true
+    }
+  }
+}
+
+extension DistributionError {
+  fileprivate var isBadInput: Bool {
+    switch self {
+    case .stepTooLarge: false
     default: true
     }
   }
@@ -71,8 +82,11 @@ private var hostName: String {
 }
 
 /// Runs a command's work on every process that the launcher started. A rank that fails says which
-/// it is, on which host, and why, and ends the job, so that no other waits for it.
-func reportingOnEveryRank(_ body: (any Communicator) throws -> Void) throws {
+/// it is, on which host, and why, and ends the job, so that no other waits for it. A rank that falls
+/// silent is named by another (`Watchdog`).
+func reportingOnEveryRank(
+  watchdog: Watchdog = Watchdog(), _ body: (any Communicator) throws -> Void
+) throws {
   let communicator: any Communicator
   do {
     communicator = try Launch.communicator()
@@ -80,23 +94,24 @@ func reportingOnEveryRank(_ body: (any Communicator) throws -> Void) throws {
     note("convoy: error: \(error)")
     throw ExitCode(exitCode(of: error))
   }
+  let place =
+    communicator.size == 1
+    ? "" : "rank \(communicator.rank) of \(communicator.size) on \(hostName): "
   do {
+    EndingSignals.handle(for: communicator, program: "convoy")
+    try communicator.watch(watchdog) { error in
+      let step = communicator.step.map { "; this rank is in \($0)" } ?? ""
+      note("convoy: error: \(place)\(error)\(step)")
+    }
     try body(communicator)
+    communicator.enter(nil)
   } catch {
     guard communicator.size > 1 else {
       note("convoy: error: \(error)")
       throw ExitCode(exitCode(of: error))
     }
-    let training = error as? TrainingError
-    let isMine: Bool =
-      switch training {
-      case .failedElsewhere: false
-      case let error?: !error.isSameOnAllRanks || communicator.rank == 0
-      case nil: true
-      }
-    if isMine {
-      note(
-        "convoy: error: rank \(communicator.rank) of \(communicator.size) on \(hostName): \(error)")
+    if isToldHere(error, rank: communicator.rank) {
+      note("convoy: error: \(place)\(error)")
     } else {
       // Whoever has something to say speaks first, and ends all processes when it has. This wait is
       // for a rank that dies before it does.
@@ -106,14 +121,26 @@ func reportingOnEveryRank(_ body: (any Communicator) throws -> Void) throws {
   }
 }
 
+/// Whether this rank reports an error that several ranks may have.
+private func isToldHere(_ error: any Error, rank: Int) -> Bool {
+  switch error {
+  case TrainingError.failedElsewhere, CollectiveError.failedElsewhere: false
+  case CollectiveError.differentValues, CollectiveError.mismatchedCalls: rank == 0
+  case let error as TrainingError: !error.isSameOnAllRanks || rank == 0
+  default: true
+  }
+}
+
 /// What only the command line can get wrong.
 enum CommandError: Error, CustomStringConvertible {
   case mixedElementTypes(first: String, firstType: String, other: String, otherType: String)
   case outputFolder(path: String, isFolder: Bool)
   case outputIsFolder(path: String)
   case emptyOutput
-  /// The report has the name of the result or of an operand.
-  case reportReplaces(path: String)
+  /// A report or a trace has the name of the result or of an operand.
+  case outputReplaces(option: String, path: String)
+  /// `--ranks` differs from the number of ranks that were started.
+  case otherRanks(asked: Int, launched: Int)
   case standardOutput
   /// The ranks' sum in the self-test.
   case wrongSum(found: Double, expected: Double)
@@ -121,7 +148,7 @@ enum CommandError: Error, CustomStringConvertible {
   var isBadInput: Bool {
     switch self {
     case .mixedElementTypes: true
-    case .emptyOutput, .reportReplaces, .outputIsFolder: true
+    case .emptyOutput, .outputReplaces, .outputIsFolder, .otherRanks: true
     case .outputFolder, .standardOutput, .wrongSum: false
     }
   }
@@ -135,8 +162,11 @@ enum CommandError: Error, CustomStringConvertible {
       "cannot write the file \(path): it is a folder; name a file in it"
     case .emptyOutput:
       "the name of an output is empty; expected a file"
-    case .reportReplaces(let path):
-      "--report would replace \(path), which is the result or an operand; give it another name"
+    case .outputReplaces(let option, let path):
+      "\(option) would replace \(path), which is the result or an operand; give it another name"
+    case .otherRanks(let asked, let launched):
+      "--ranks \(asked), but \(launched) ranks were started; leave --ranks out under mpirun, or "
+        + "start \(asked)"
     case .standardOutput:
       "cannot write to standard output: the disk is full, or what reads it has ended"
     case .wrongSum(let found, let expected):

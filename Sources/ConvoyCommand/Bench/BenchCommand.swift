@@ -1,0 +1,8 @@
+import ArgumentParser
+
+/// `convoy bench`: measurements of this machine or cluster, one subcommand each.
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench", abstract: "Measure how fast this machine or cluster is.",
+    subcommands: [BenchCommCommand.self])
+}

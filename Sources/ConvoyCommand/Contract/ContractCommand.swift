@@ -1,0 +1,164 @@
+import ArgumentParser
+import Convoy
+import Formats
+import Foundation
+
+struct ContractCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "contract", abstract: "Evaluate an expression on npy files.")
+
+  @Argument(help: "The expression, e.g. 'ij,jk->ik' or 'bshw,tshw->bthw|hw'.")
+  var expression: String
+
+  @Argument(help: "One npy file per operand, float32 or float64, all of one type.")
+  var operands: [String] = []
+
+  @Option(
+    help: ArgumentHelp("Where the result goes, in the operands' type.", valueName: "file.npy"))
+  var out: String
+
+  @OptionGroup var options: ExpressionOptions
+
+  @OptionGroup var distribution: DistributionOptionGroup
+
+  @Option(
+    help: ArgumentHelp(
+      "Write predicted and measured bytes and the times as JSON.", valueName: "file.json"))
+  var report: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write a trace of every rank for chrome://tracing.", valueName: "file.json"))
+  var trace: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The longest that ranks wait for one another in one step.", valueName: "seconds"))
+  var timeout: Double = 600
+
+  func validate() throws {
+    guard timeout > 0 && timeout.isFinite else {
+      throw ValidationError("--timeout \(timeout): expected seconds above 0, e.g. --timeout 60")
+    }
+  }
+
+  func run() throws {
+    try reportingOnEveryRank(watchdog: Watchdog(arrival: .seconds(timeout))) { communicator in
+      let ranks = distribution.ranks ?? communicator.size
+      try communicator.together {
+        if communicator.size > 1 && ranks != communicator.size {
+          throw CommandError.otherRanks(asked: ranks, launched: communicator.size)
+        }
+      }
+      if communicator.size > 1 || ranks == 1 && (distribution.isDistributed || trace != nil) {
+        try contract(on: communicator)
+      } else if ranks > 1 {
+        // Without mpirun the ranks are threads of this process.
+        _ = try ThreadCommunicator.run(ranks: ranks) { try contract(on: $0) }
+      } else {
+        try contractAlone()
+      }
+    }
+  }
+
+  private func contract(on communicator: any Communicator) throws {
+    communicator.enter(CollectiveStep(number: 0, description: "open the operands"))
+    let (files, bound) = try communicator.together { () -> ([NpyFile], BoundExpression) in
+      if communicator.rank == 0 { try checkOutputs() }
+      let files = try operands.map { try NpyFile(path: $0) }
+      try requireEqualTypes(files.map(\.header))
+      return (files, try options.bound(expression, shapes: files.map(\.header.shape)))
+    }
+    func run<Element: TensorElement>(_ type: Element.Type) throws {
+      let settings = try communicator.together {
+        try distribution.options(
+          options, operands: files.count, ranks: communicator.size,
+          elementBytes: MemoryLayout<Element>.stride)
+      }
+      try DistributedContractRun<Element>(
+        expression: bound, files: files, options: settings, memory: distribution.memory,
+        out: out, report: report, trace: trace, communicator: communicator
+      ).run()
+    }
+    switch files.first?.header.elementType {
+    case .float64: try run(Double.self)
+    default: try run(Float.self)
+    }
+  }
+
+  private func requireEqualTypes(_ headers: [NpyHeader]) throws {
+    for (path, header) in zip(operands, headers) where header.elementType != headers[0].elementType
+    {
+      throw CommandError.mixedElementTypes(
+        first: operands[0], firstType: headers[0].elementType.rawValue, other: path,
+        otherType: header.elementType.rawValue)
+    }
+  }
+
+  /// In this process alone, with the order of least work.
+  private func contractAlone() throws {
+    try checkOutputs()
+    let headers = try operands.map { try NpyHeader(path: $0) }
+    try requireEqualTypes(headers)
+    let plan = try options.plan(expression, shapes: headers.map(\.shape))
+    switch headers.first?.elementType {
+    case .float64: try run(plan, Double.self, .float64)
+    default: try run(plan, Float.self, .float32)
+    }
+  }
+
+  private func run<Element: TensorElement>(
+    _ plan: Plan, _ type: Element.Type, _ elementType: NpyHeader.ElementType
+  ) throws {
+    let meter = MemoryMeter()
+    let contraction = try Contraction<Element>(plan, meter: meter)
+    try contraction.requireMemory()
+    let tensors = try operands.map { try Self.tensor(path: $0, meter) as Tensor<Element> }
+    let start = ContinuousClock.now
+    let result = try contraction(tensors)
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    try result.withElements { elements throws(FormatError) in
+      try NpyArray.write(
+        UnsafeRawBufferPointer(elements), shape: result.shape, elementType: elementType, to: out)
+    }
+    if let report {
+      let contents = RunReport(
+        plan, seconds: seconds, predictedPeak: contraction.peakBytes(),
+        measuredPeak: meter.peakBytes)
+      try writeAtomically(to: report, bytes: Array((try contents.json() + "\n").utf8))
+    }
+  }
+
+  /// One operand; the file's own array lives no longer than this call.
+  private static func tensor<Element: TensorElement>(
+    path: String, _ meter: MemoryMeter
+  ) throws -> Tensor<Element> {
+    let array = try NpyArray(path: path)
+    var tensor = Tensor<Element>(uninitialized: array.shape, meter: meter)
+    tensor.withMutableElements { tensor in
+      switch array.elements {
+      case .float32(let elements): _ = (elements as? [Element]).map { tensor.initialize(from: $0) }
+      case .float64(let elements): _ = (elements as? [Element]).map { tensor.initialize(from: $0) }
+      }
+    }
+    return tensor
+  }
+
+  /// Before any work: a result that cannot be written should not be computed first.
+  private func checkOutputs() throws {
+    let outputs = [out, report, trace].compactMap { $0 }
+    guard !outputs.contains("") else { throw CommandError.emptyOutput }
+    func standard(_ path: String) -> String { URL(fileURLWithPath: path).standardized.path }
+    // A result may take an operand's name, for it is written once all operands are read. A report
+    // or a trace may not: what it replaced would be lost.
+    var others = [out] + operands
+    for (option, path) in [("--report", report), ("--trace", trace)] {
+      guard let path else { continue }
+      if others.map(standard).contains(standard(path)) {
+        throw CommandError.outputReplaces(option: option, path: path)
+      }
+      others.append(path)
+    }
+    for path in outputs { try requireWritable(path) }
+  }
+}

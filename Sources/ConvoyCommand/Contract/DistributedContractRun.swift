@@ -1,0 +1,85 @@
+import Convoy
+import Formats
+import Foundation
+
+/// One rank's part of `convoy contract` on several ranks: it reads its own boxes of the operands,
+/// computes with the others, and writes its own part of the result. No rank ever holds a tensor
+/// that its layout does not give it.
+struct DistributedContractRun<Element: TensorElement> {
+  let expression: BoundExpression
+  let files: [NpyFile]
+  let options: DistributionOptions
+  /// Bytes per rank; `nil`: what the machine has.
+  let memory: Int?
+  let out: String
+  let report: String?
+  let trace: String?
+  let communicator: any Communicator
+
+  func run() throws {
+    let fitted = try communicator.together {
+      try FittedPlan<Element>(expression, options: options, memory: memory)
+    }
+    let meter = MemoryMeter()
+    let contraction = try DistributedContraction<Element>(
+      fitted.plan, communicator: communicator, overlap: fitted.overlap, meter: meter)
+    communicator.enter(CollectiveStep(number: 0, description: "read the operands"))
+    let operands = try communicator.together {
+      try files.indices.map { try box(of: $0, fitted.plan, meter) }
+    }
+    try communicator.barrier()
+    let before = communicator.traffic
+    let result = try contraction(operands)
+    let traffic = communicator.traffic.since(before)
+    communicator.enter(CollectiveStep(number: 0, description: "write the result"))
+    try write(result, fitted.plan)
+    let seconds = try communicator.largest(contraction.timeline.seconds)
+    if let report {
+      let contents = try RunReport(
+        contraction.schedule, timeline: contraction.timeline, seconds: seconds,
+        elementBytes: MemoryLayout<Element>.stride, receivedBytes: traffic.bytesReceived,
+        peakBytes: meter.peakBytes, communicator: communicator)
+      try communicator.together {
+        guard communicator.rank == 0 else { return }
+        try writeAtomically(to: report, bytes: Array((try contents.json() + "\n").utf8))
+      }
+    }
+    if let trace {
+      let rows = try communicator.gather(
+        ChromeTrace.events(contraction.timeline, rank: communicator.rank))
+      try communicator.together {
+        guard communicator.rank == 0 else { return }
+        try writeAtomically(to: trace, bytes: Array(ChromeTrace.file(rows).utf8))
+      }
+    }
+  }
+
+  private func box(
+    of operand: Int, _ plan: DistributedPlan, _ meter: MemoryMeter
+  ) throws -> Tensor<Element> {
+    let box = plan.inputs[operand].box(of: communicator.rank)
+    var tensor = Tensor<Element>(uninitialized: box.shape, meter: meter)
+    try tensor.withMutableElements {
+      try files[operand].read(box: box.ranges, into: UnsafeMutableRawBufferPointer($0))
+    }
+    return tensor
+  }
+
+  /// Of copies the first alone is written.
+  private func write(_ result: Tensor<Element>, _ plan: DistributedPlan) throws {
+    let rank = communicator.rank
+    let isWriter =
+      rank < plan.mesh.ranks
+      && plan.output.replicationAxes.allSatisfy {
+        plan.mesh.coordinate(axis: $0, rank: rank) == 0
+      }
+    let file = SharedResult(
+      path: out, shape: expression.outputShape,
+      elementType: MemoryLayout<Element>.stride == 8 ? .float64 : .float32,
+      communicator: communicator)
+    try result.withElements { elements in
+      try file.write(
+        isWriter ? (plan.output.box(of: rank), UnsafeRawBufferPointer(elements)) : nil)
+    }
+  }
+}

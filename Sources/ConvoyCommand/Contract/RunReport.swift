@@ -1,0 +1,75 @@
+import Convoy
+import Foundation
+
+/// The JSON of `convoy contract --report`.
+struct RunReport: Encodable {
+  struct Bytes: Encodable {
+    let bytesReceivedPerRank: [Int]
+    let peakBytesPerRank: [Int]
+  }
+
+  /// What one step took on the rank that took longest.
+  struct StepTime: Encodable {
+    let contraction: String
+    let computeSeconds: Double
+    /// Packing, waiting and unpacking.
+    let communicationSeconds: Double
+  }
+
+  let ranks: Int
+  /// Of the contraction, without reading and writing.
+  let seconds: Double
+  let predicted: Bytes
+  let measured: Bytes
+  /// The most that each process ever held, as the system counts it: code and libraries too.
+  let highWaterBytesPerRank: [Int]
+  let steps: [StepTime]
+  let hash: String
+
+  /// Of a run in one process.
+  init(_ plan: Plan, seconds: Double, predictedPeak: Int, measuredPeak: Int) {
+    ranks = 1
+    self.seconds = seconds
+    predicted = Bytes(bytesReceivedPerRank: [0], peakBytesPerRank: [predictedPeak])
+    measured = Bytes(bytesReceivedPerRank: [0], peakBytesPerRank: [measuredPeak])
+    highWaterBytesPerRank = [Self.highWaterBytes]
+    steps = []
+    hash = plan.hashText
+  }
+
+  /// Of a run on several ranks; collective.
+  init(
+    _ schedule: RunSchedule, timeline: RunTimeline, seconds: Double, elementBytes: Int,
+    receivedBytes: Int, peakBytes: Int, communicator: any Communicator
+  ) throws {
+    let plan = schedule.plan
+    ranks = communicator.size
+    self.seconds = seconds
+    predicted = Bytes(
+      bytesReceivedPerRank: (0..<ranks).map {
+        schedule.receivedBytes(rank: $0, elementBytes: elementBytes)
+      },
+      peakBytesPerRank: (0..<ranks).map {
+        schedule.peakBytes(rank: $0, elementBytes: elementBytes)
+      })
+    measured = Bytes(
+      bytesReceivedPerRank: try communicator.gather(receivedBytes),
+      peakBytesPerRank: try communicator.gather(peakBytes))
+    highWaterBytesPerRank = try communicator.gather(Self.highWaterBytes)
+    steps = try plan.plan.steps.indices.map { step in
+      StepTime(
+        contraction: plan.plan.contractionText(plan.plan.steps[step]),
+        computeSeconds: try communicator.largest(timeline.seconds(.compute, step: step)),
+        communicationSeconds: try communicator.largest(
+          timeline.seconds(.communication, step: step)))
+    }
+    hash = plan.hashText
+  }
+
+  /// Of this process.
+  private static var highWaterBytes: Int {
+    var usage = rusage()
+    // Linux counts in KiB.
+    return getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 ? usage.ru_maxrss * 1024 : 0
+  }
+}

@@ -1,0 +1,52 @@
+import Convoy
+import Formats
+import Foundation
+
+/// The result's file, written by all ranks together: aside, and renamed once all of it is there.
+///
+/// Rank 0 makes the hidden file; every rank removes it when the job ends before it is whole, for it
+/// may be rank 0 that was killed.
+struct SharedResult {
+  let path: String
+  let shape: [Int]
+  let elementType: NpyHeader.ElementType
+  let communicator: any Communicator
+
+  /// Writes this rank's box; collective. A rank without a part of the result gives `nil`.
+  func write(_ part: (box: Box, bytes: UnsafeRawBufferPointer)?) throws {
+    var registration: TemporaryFiles.Registration?
+    defer { TemporaryFiles.unregister(registration) }
+    // On rank 0 the file's object removes what it made, unless it is finished.
+    let created = try communicator.together { () -> SharedNpyFile? in
+      guard communicator.rank == 0 else { return nil }
+      let file = try SharedNpyFile.create(path: path, shape: shape, elementType: elementType)
+      registration = TemporaryFiles.register(absolute(file.temporaryPath))
+      return file
+    }
+    let temporary = try broadcast(created?.temporaryPath ?? "")
+    if communicator.rank != 0 { registration = TemporaryFiles.register(absolute(temporary)) }
+    try communicator.together {
+      guard let part else { return }
+      let file =
+        try created
+        ?? SharedNpyFile(
+          opening: temporary, path: path, shape: shape, elementType: elementType)
+      try file.write(box: part.box.ranges, from: part.bytes)
+      try file.synchronize()
+    }
+    try communicator.together { try created?.finish() }
+  }
+
+  private func absolute(_ path: String) -> String {
+    path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+  }
+
+  /// Rank 0's text, on every rank.
+  private func broadcast(_ text: String) throws -> String {
+    var count = text.utf8.count
+    try withUnsafeMutableBytes(of: &count) { try communicator.broadcast($0, root: 0) }
+    var bytes = communicator.rank == 0 ? Array(text.utf8) : [UInt8](repeating: 0, count: count)
+    try bytes.withUnsafeMutableBytes { try communicator.broadcast($0, root: 0) }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

@@ -1,0 +1,164 @@
+import Convoy
+
+/// The JSON of `convoy plan --ranks P --json`: the keys of `PlanReport`, and how work and tensors are
+/// distributed.
+struct DistributedPlanReport: Encodable {
+  struct StepReport: Encodable {
+    let operands: [Int]
+    let result: Int
+    let contraction: String
+    let shape: [Int]
+    /// Of the whole step.
+    let macs: Count
+    /// Parts per mode.
+    let grid: String
+    /// In which the operands are needed, and in which the result rests.
+    let operandLayouts: [String]
+    let layout: String
+    let macsOfBusiestRank: Count
+    let bytesIn: Count
+    let bytesOut: Count
+    /// Predicted.
+    let seconds: Double
+    let lowerBoundBytes: Double
+    let slices: Int
+  }
+
+  struct Slices: Encodable {
+    let mode: String
+    let count: Int
+  }
+
+  let expression: String
+  let shapes: [[Int]]
+  let output: [Int]
+  let optimizer: String
+  let path: [[Int]]
+  let macs: Count
+  let trainingMacs: Count
+  let leftToRightMacs: Count
+  let paperMacs: Count
+  /// The count that `--cost` names.
+  let cost: Count
+  /// Elements.
+  let largestIntermediate: Count
+  let ranks: Int
+  /// Axes of the ranks that work.
+  let mesh: [Int]
+  let objective: String
+  /// What the search made least, in the unit of the objective: macs, bytes or seconds.
+  let objectiveCost: Double
+  /// Whether no order and no grid is better.
+  let exact: Bool
+  /// The sum of the steps' own bounds, in the same unit.
+  let lowerBound: Double
+  let summary: String?
+  /// Of a plan that runs through a mode in sequence.
+  let slices: Slices?
+  let peakBytesPerRank: [Count]
+  /// `false` for a plan that no machine can run: then the bytes are those of its tensors alone.
+  let peakBytesAreExact: Bool
+  let bytesReceivedPerRank: [Int]
+  /// Where the operands start, and the result ends.
+  let inputLayouts: [String]
+  let outputLayout: String
+  let steps: [StepReport]
+  let hash: String
+
+  init(_ explanation: PlanExplanation, needs: RankNeeds, includesPaperCost: Bool) {
+    let plan = explanation.plan
+    let order = plan.plan
+    expression = order.expression.text
+    shapes = order.expression.shapes
+    output = order.expression.outputShape
+    optimizer = order.optimizer
+    path = order.path
+    macs = Count(order.macs)
+    trainingMacs = Count(order.trainingMacs)
+    leftToRightMacs = Count(order.leftToRightMacs)
+    paperMacs = Count(order.paperMacs)
+    cost = Count(includesPaperCost ? order.paperMacs : order.macs)
+    largestIntermediate = Count(order.largestIntermediate)
+    ranks = plan.ranks
+    mesh = plan.mesh.axes
+    objective = plan.search.objective.rawValue
+    objectiveCost = plan.search.cost
+    exact = plan.search.isExact
+    lowerBound = plan.search.lowerBound
+    summary = explanation.summary
+    slices = plan.slicedMode.map {
+      Slices(mode: order.expression.modes[$0].mode.description, count: plan.mesh.sliceCount)
+    }
+    peakBytesPerRank = needs.peakBytes.map(Count.init)
+    peakBytesAreExact = needs.isExact
+    bytesReceivedPerRank = needs.receivedBytes
+    inputLayouts = zip(plan.inputs, order.expression.operands).map {
+      plan.layoutText($0, modes: $1)
+    }
+    outputLayout = plan.layoutText(plan.output, modes: order.expression.output)
+    steps = zip(order.steps, explanation.steps).enumerated().map { index, pair in
+      let (step, explained) = pair
+      return StepReport(
+        operands: step.operands, result: plan.inputs.count + index,
+        contraction: explained.contraction, shape: step.resultShape, macs: Count(step.macs),
+        grid: explained.grid, operandLayouts: explained.operands, layout: explained.result,
+        macsOfBusiestRank: Count(explained.macs), bytesIn: Count(explained.bytesIn),
+        bytesOut: Count(explained.bytesOut), seconds: explained.seconds,
+        lowerBoundBytes: explained.lowerBoundBytes, slices: explained.slices)
+    }
+    hash = plan.hashText
+  }
+}
+
+/// What each rank of a plan receives and holds, in bytes.
+struct RankNeeds {
+  let receivedBytes: [Int]
+  let peakBytes: [Double]
+  /// Whether the peaks count everything that a run allocates.
+  let isExact: Bool
+
+  /// - Parameter gradients: of these operands, in a run forward and back; `nil`: forward only.
+  /// - Throws: `ExecutionError.slicedGradients`.
+  init(
+    _ explanation: PlanExplanation, overlap: Bool, elementBytes: Int, gradients: [Bool]?
+  ) throws {
+    let plan = explanation.plan
+    guard plan.plan.firstUnaddressableShape == nil && plan.plan.firstStepOfTooManyTaps == nil else {
+      receivedBytes = explanation.receivedBytes
+      let largest = explanation.steps.reduce(0) { max($0, $1.tensorBytes) }
+      peakBytes = receivedBytes.indices.map { $0 < plan.mesh.ranks ? largest : 0 }
+      isExact = false
+      return
+    }
+    let passes: [RunSchedule.Pass] =
+      gradients.map { [.recorded, .reverse(needed: $0)] } ?? [.forward]
+    let schedules = try passes.map { try RunSchedule(plan, pass: $0, overlap: overlap) }
+    receivedBytes = (0..<plan.ranks).map { rank in
+      schedules.reduce(0) { $0 + $1.receivedBytes(rank: rank, elementBytes: elementBytes) }
+    }
+    peakBytes = (0..<plan.ranks).map { rank in
+      schedules.reduce(0) {
+        max($0, Double($1.peakBytes(rank: rank, elementBytes: elementBytes)))
+      }
+    }
+    isExact = true
+  }
+}
+
+/// A plan that keeps within the limit of memory only as long as nothing is kept for gradients.
+struct TrainingMemoryError: Error, CustomStringConvertible {
+  let expression: String
+  let ranks: Int
+  let memory: Int
+  /// Bytes that some rank holds at once; `nil`: the plan fits in slices only.
+  let needed: Double?
+
+  var description: String {
+    "cannot plan '\(expression)' with its gradients on \(ranks) \(ranks == 1 ? "rank" : "ranks") "
+      + "with \(memory) bytes each: "
+      + (needed.map {
+        "forward and back needs \(Count($0).text), \(Count($0 - Double(memory)).text) too many"
+      } ?? "it fits only in slices, which keep nothing for the way back")
+      + "; allow more memory, or more ranks"
+  }
+}

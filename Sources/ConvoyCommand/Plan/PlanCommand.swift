@@ -1,0 +1,175 @@
+import ArgumentParser
+import Convoy
+import Formats
+import Foundation
+
+struct PlanCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plan", abstract: "Choose the order of contraction and print what it costs.")
+
+  @Argument(help: "The expression, e.g. 'ij,jk->ik' or 'bshw,tshw->bthw|hw'.")
+  var expression: String
+
+  @Option(
+    help: ArgumentHelp(
+      "The extents of one operand, e.g. 4,7,9; once per operand, '' for a scalar.",
+      valueName: "extents"))
+  var shape: [String] = []
+
+  @OptionGroup var options: ExpressionOptions
+
+  @OptionGroup var distribution: DistributionOptionGroup
+
+  @Option(help: "The count that 'cost' reports beside the macs: true, or the paper's.")
+  var cost: CostModel = .true
+
+  @Option(help: "Element type that memory is counted for: float32 or float64.")
+  var dtype: ElementType = .float32
+
+  @Flag(help: "Print one JSON object instead of a table.")
+  var json = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Draw the contraction tree with layouts and bytes.", valueName: "file.svg"))
+  var svg: String?
+
+  enum CostModel: String, ExpressibleByArgument, CaseIterable {
+    case `true`
+    case paper
+  }
+
+  enum ElementType: String, ExpressibleByArgument, CaseIterable {
+    case float32, float64
+  }
+
+  func run() throws {
+    try reporting {
+      if let svg { try requireWritable(svg) }
+      let shapes = try shape.map(Self.extents)
+      guard distribution.isDistributed else { return try planAlone(shapes) }
+      switch dtype {
+      case .float32: try planDistributed(shapes, Float.self)
+      case .float64: try planDistributed(shapes, Double.self)
+      }
+    }
+  }
+
+  private func planDistributed<Element: TensorElement>(
+    _ shapes: [[Int]], _ type: Element.Type
+  ) throws {
+    let elementBytes = MemoryLayout<Element>.stride
+    let settings = try distribution.options(
+      options, operands: shapes.count, ranks: distribution.ranks ?? 1, elementBytes: elementBytes)
+    let bound = try options.bound(expression, shapes: shapes)
+    var overlap = true
+    let plan: DistributedPlan
+    if let memory = distribution.memory {
+      let fitted = try FittedPlan<Element>(bound, options: settings, memory: memory)
+      (plan, overlap) = (fitted.plan, fitted.overlap)
+    } else {
+      plan = try DistributedPlan(bound, options: settings)
+    }
+    let explanation = PlanExplanation(plan, machine: settings.machine, elementBytes: elementBytes)
+    let needs = try rankNeeds(
+      explanation, overlap: overlap, elementBytes: elementBytes, gradients: settings.needsGradient)
+    try draw(explanation)
+    if json {
+      let report = DistributedPlanReport(
+        explanation, needs: needs, includesPaperCost: cost == .paper)
+      return try output(try report.json())
+    }
+    try output(explanation.description)
+    let gradients = options.training ? ", with gradients" : ""
+    if options.training {
+      let received = needs.receivedBytes.map(Double.init)
+      try output(
+        "training bytes  at most \(Count(received.max() ?? 0).text) on a rank, at least "
+          + "\(Count(received.min() ?? 0).text), received forward and back")
+    }
+    try output(
+      "peak memory     at most \(Count(needs.peakBytes.max() ?? 0).text) bytes on a rank, at least "
+        + "\(Count(needs.peakBytes.min() ?? 0).text) (\(dtype.rawValue)\(gradients)"
+        + (needs.isExact ? ")" : ", tensors alone)"))
+    try outputPaperCost(plan.plan)
+  }
+
+  /// - Throws: `TrainingMemoryError` where the way back does not keep within `--memory`.
+  private func rankNeeds(
+    _ explanation: PlanExplanation, overlap: Bool, elementBytes: Int, gradients: [Bool]?
+  ) throws -> RankNeeds {
+    let plan = explanation.plan
+    func shortfall(needed: Double?) -> TrainingMemoryError {
+      TrainingMemoryError(
+        expression: plan.plan.expression.text, ranks: plan.ranks,
+        memory: distribution.memory ?? 0, needed: needed)
+    }
+    if gradients != nil && plan.mesh.sliceCount > 1 { throw shortfall(needed: nil) }
+    let needs = try RankNeeds(
+      explanation, overlap: overlap, elementBytes: elementBytes, gradients: gradients)
+    let most = needs.peakBytes.max() ?? 0
+    if gradients != nil, let memory = distribution.memory, most > Double(memory) {
+      throw shortfall(needed: most)
+    }
+    return needs
+  }
+
+  private func planAlone(_ shapes: [[Int]]) throws {
+    let plan = try options.plan(expression, shapes: shapes)
+    let memory =
+      switch dtype {
+      case .float32: try Self.peakMemory(of: plan, Float.self, training: options.training)
+      case .float64: try Self.peakMemory(of: plan, Double.self, training: options.training)
+      }
+    try draw(
+      PlanExplanation(
+        DistributedPlan(alone: plan), machine: .standard,
+        elementBytes: dtype == .float32 ? 4 : 8))
+    if json {
+      let report = PlanReport(
+        plan, peakBytes: memory.bytes, isExact: memory.isExact,
+        includesPaperCost: cost == .paper)
+      try output(try report.json())
+    } else {
+      let bytes = String(format: memory.isExact ? "%.0f" : "at least %.3g", memory.bytes)
+      try output(plan.description)
+      try output("peak memory     \(bytes) bytes (\(dtype.rawValue), one process)")
+      try outputPaperCost(plan)
+    }
+  }
+
+  private func outputPaperCost(_ plan: Plan) throws {
+    guard cost == .paper else { return }
+    try output("cost            \(String(format: "%.0f", plan.paperMacs)) (the paper's count)")
+  }
+
+  private func draw(_ explanation: @autoclosure () -> PlanExplanation) throws {
+    guard let svg else { return }
+    try writeAtomically(to: svg, bytes: Array(explanation().drawing.utf8))
+  }
+
+  /// Exact for a plan that can be run; of one whose intermediates no machine can address, what its
+  /// tensors alone take.
+  private static func peakMemory<Element: TensorElement>(
+    of plan: Plan, _ type: Element.Type, training: Bool
+  ) throws -> (bytes: Double, isExact: Bool) {
+    guard plan.firstUnaddressableShape == nil && plan.firstStepOfTooManyTaps == nil else {
+      return (plan.peakElements * Double(MemoryLayout<Element>.stride), false)
+    }
+    let needed = training ? plan.expression.shapes.map { _ in true } : nil
+    return (Double(try Contraction<Element>(plan).peakBytes(needed: needed)), true)
+  }
+
+  static func extents(_ text: String) throws -> [Int] {
+    let trimmed = text.trimmingCharacters(in: .whitespaces)
+    if trimmed.isEmpty { return [] }
+    return try trimmed.split(separator: ",", omittingEmptySubsequences: false).map { part in
+      guard let extent = Int(part.trimmingCharacters(in: .whitespaces)), extent >= 0 else {
+        throw ValidationError(
+          "--shape '\(text)': '\(part)' is not an extent; expected whole numbers separated by "
+            + "commas, e.g. --shape 4,7,9")
+      }
+      return extent
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import ArgumentParser
+import Convoy
+
+/// How work and tensors are distributed over ranks: what `plan` and `contract` have in common.
+struct DistributionOptionGroup: ParsableArguments {
+  @Option(help: "Ranks to distribute over; under mpirun as many as were started.")
+  var ranks: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "The most that a rank may hold at once, e.g. 2GiB, 512MiB, 1.5e9.", valueName: "bytes"),
+    transform: parseBytes)
+  var memory: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "What to minimise on several ranks: time (default), bytes or macs.",
+      valueName: "macs|bytes|time"))
+  var objective: Objective?
+
+  @Option(
+    help: ArgumentHelp(
+      "The machine's rates, as 'convoy calibrate --out' writes them.", valueName: "file.json"))
+  var machine: String?
+
+  func validate() throws {
+    if let ranks, ranks < 1 {
+      throw ValidationError("--ranks \(ranks): expected at least 1, e.g. --ranks 4")
+    }
+    if let ranks, ranks > Self.mostRanks {
+      throw ValidationError("--ranks \(ranks): expected at most \(Self.mostRanks)")
+    }
+  }
+
+  /// Whether anything is asked for that only distributed plans know.
+  var isDistributed: Bool {
+    ranks ?? 1 > 1 || memory != nil || objective != nil || machine != nil
+  }
+
+  private static let mostRanks = 1 << 20
+
+  func options(
+    _ expression: ExpressionOptions, operands: Int, ranks: Int, elementBytes: Int
+  ) throws -> DistributionOptions {
+    DistributionOptions(
+      ranks: ranks, objective: objective ?? .time,
+      machine: try machine.map(machineModel) ?? .standard, optimizer: expression.optimizer,
+      elementBytes: elementBytes,
+      needsGradient: expression.training
+        ? Array(repeating: true, count: operands) : nil,
+      seed: expression.seed)
+  }
+}
+
+extension Objective: ExpressibleByArgument {}
+
+/// A number of bytes: a number, alone or with a unit (kB, MB, GB, TB; KiB, MiB, GiB, TiB).
+@Sendable func parseBytes(_ text: String) throws -> Int {
+  let units: [(String, Double)] = [
+    ("kib", 0x1p10), ("mib", 0x1p20), ("gib", 0x1p30), ("tib", 0x1p40), ("kb", 1e3), ("mb", 1e6),
+    ("gb", 1e9), ("tb", 1e12), ("b", 1), ("", 1),
+  ]
+  let lowercase = text.lowercased().filter { $0 != " " }
+  for (unit, factor) in units where lowercase.hasSuffix(unit) {
+    guard let number = Double(lowercase.dropLast(unit.count)) else { continue }
+    let bytes = (number * factor).rounded(.down)
+    guard bytes >= 1 && bytes < 0x1p62 else { break }
+    return Int(bytes)
+  }
+  throw ValidationError(
+    "'\(text)' is no size: expected a number of bytes, alone or with a unit, e.g. 2GiB or 1.5e9")
+}
