@@ -54,7 +54,7 @@ let package = Package(
     module(
       "Training",
       [
-        "Execution", "Collectives", "Partitioning", "Formats", "CKernels",
+        "Execution", "Planning", "Collectives", "Partitioning", "Formats", "CKernels",
         .product(name: "Yams", package: "Yams"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -87,6 +87,9 @@ let package = Package(
       ["Execution", "Planning", "Partitioning", "Kernels", "Collectives", "TestSupport"]),
     tests(
       "TrainingTests",
-      ["Training", "Planning", "Kernels", "Collectives", "Execution", "Formats", "TestSupport"]),
+      [
+        "Training", "Partitioning", "Planning", "Kernels", "Collectives", "Execution", "Formats",
+        "TestSupport",
+      ]),
   ]
 )

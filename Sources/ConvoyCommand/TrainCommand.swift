@@ -56,7 +56,8 @@ struct TrainCommand: ParsableCommand {
     switch event {
     case .started(let run):
       "training \(run.parameterCount) parameters on \(run.trainingSamples) images, "
-        + "\(run.ranks) \(run.ranks == 1 ? "rank" : "ranks"), into \(run.folder)"
+        + "\(run.ranks) \(run.ranks == 1 ? "rank" : "ranks")"
+        + (run.sharding.isDataParallel ? "" : " as \(run.sharding)") + ", into \(run.folder)"
         + (run.firstStep > 0 ? ", from step \(run.firstStep)" : "")
     case .epoch(let epoch):
       "epoch \(epoch.epoch): train loss \(rounded(epoch.trainLoss)), test loss "

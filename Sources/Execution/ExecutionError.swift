@@ -54,7 +54,7 @@ extension ExecutionError: CustomStringConvertible {
         + "\(memory) bytes each: the plan that needs least needs \(needed), \(needed - memory) too "
         + "many; most of it is \(tensor); "
         + (sufficientRanks.map { "\($0) ranks would do" }
-          ?? "no number of ranks up to 65536 would do: allow more memory")
+          ?? "no number of ranks was found that would do: allow more memory")
     case .gradientShape(let expression, let expected, let found):
       "cannot go back through '\(expression.shortened)': its result has shape \(expected), but the gradient "
         + "has \(found)"

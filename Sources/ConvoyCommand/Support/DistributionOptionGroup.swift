@@ -54,19 +54,10 @@ struct DistributionOptionGroup: ParsableArguments {
 
 extension Objective: ExpressibleByArgument {}
 
-/// A number of bytes: a number, alone or with a unit (kB, MB, GB, TB; KiB, MiB, GiB, TiB).
-@Sendable func parseBytes(_ text: String) throws -> Int {
-  let units: [(String, Double)] = [
-    ("kib", 0x1p10), ("mib", 0x1p20), ("gib", 0x1p30), ("tib", 0x1p40), ("kb", 1e3), ("mb", 1e6),
-    ("gb", 1e9), ("tb", 1e12), ("b", 1), ("", 1),
-  ]
-  let lowercase = text.lowercased().filter { $0 != " " }
-  for (unit, factor) in units where lowercase.hasSuffix(unit) {
-    guard let number = Double(lowercase.dropLast(unit.count)) else { continue }
-    let bytes = (number * factor).rounded(.down)
-    guard bytes >= 1 && bytes < 0x1p62 else { break }
-    return Int(bytes)
+@Sendable private func parseBytes(_ text: String) throws -> Int {
+  guard let size = MemorySize(text) else {
+    throw ValidationError(
+      "'\(text)' is no size: expected a number of bytes, alone or with a unit, e.g. 2GiB or 1.5e9")
   }
-  throw ValidationError(
-    "'\(text)' is no size: expected a number of bytes, alone or with a unit, e.g. 2GiB or 1.5e9")
+  return size.bytes
 }

@@ -45,6 +45,7 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
   }
 
   private init(_ plan: DistributedPlan, overlap: Bool) throws(ExecutionError) {
+    try Contraction<Element>.requireRunnable(plan.plan)
     self.plan = plan
     self.overlap = overlap
     let schedule = try RunSchedule(plan, overlap: overlap)
@@ -86,8 +87,12 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
     let expression: BoundExpression
     let options: DistributionOptions
     let memory: Int?
+    /// Searches that may still be made. Counted, not timed, so that all ranks stop at the same one.
+    var budget = Self.searches
     /// The one with the smallest peak so far.
     var least: FittedPlan?
+
+    static var searches: Int { 160 }
 
     /// What every rank holds of the operands in any case, in elements.
     private var operandShare: Double {
@@ -118,9 +123,13 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
       var options = options
       // A step's own tensors must fit in any case; whatever else lives then, or is packed for
       // sending, is not known before, so the bound is tightened until it works or nothing is left.
-      for share in [1.0, 0.75, 0.55, 0.4] {
+      for share in options.slices == nil ? [1.0, 0.75, 0.55, 0.4] : [1.0, 0.6] {
         options.stepElementLimit = limit * share
-        guard let plan = try? DistributedPlan(expression, options: options) else { return nil }
+        // Many ranks take longer to plan for.
+        budget -= 1 + options.ranks / 64
+        guard budget >= 0, let plan = try? DistributedPlan(expression, options: options) else {
+          return nil
+        }
         if let fitted = try fitted(plan) { return fitted }
       }
       return nil
@@ -134,7 +143,8 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
         expression.modes[mode].convolution == nil && expression.modes[mode].extent > 1
           && expression.operands.allSatisfy { $0.filter { $0 == mode }.count <= 1 }
       }
-      while count <= modes.map({ expression.modes[$0].extent }).max() ?? 0 {
+      let longest = modes.map { expression.modes[$0].extent }.max() ?? 0
+      while count <= longest && budget > 0 {
         var best: FittedPlan?
         for mode in modes where expression.modes[mode].extent >= count {
           var options = options
@@ -149,15 +159,20 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
       return nil
     }
 
-    /// The smallest number of ranks for which something fits, sought up to 65,536.
+    /// The smallest number of ranks for which something fits, sought up to 65,536, or as far as the
+    /// budget goes.
     func sufficientRanks() -> Int? {
       guard let memory else { return nil }
+      var budget = Self.searches
       func fits(_ ranks: Int) -> Bool {
+        guard budget > 0 else { return false }
         var options = options
         options.ranks = ranks
-        var attempts = Attempts(expression: expression, options: options, memory: memory)
+        var attempts = Attempts(
+          expression: expression, options: options, memory: memory, budget: budget - 1)
         guard let plan = try? DistributedPlan(expression, options: options) else { return false }
         let fitted = try? attempts.fitted(plan) ?? attempts.unsliced() ?? attempts.sliced()
+        budget = attempts.budget
         return fitted != nil
       }
       let output = expression.outputShape.reduce(1) { $0 * Double($1) }
@@ -166,7 +181,7 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
       var ranks = max(options.ranks + 1, floor < 65_536 ? Int(floor.rounded(.up)) : 65_537)
       var tooFew = ranks - 1
       // In steps that grow, and then one by one through the last of them.
-      while ranks <= 65_536 {
+      while ranks <= 65_536 && budget > 0 {
         if fits(ranks) { return (tooFew + 1..<ranks).first(where: fits) ?? ranks }
         tooFew = ranks
         ranks += max(1, ranks / 8)

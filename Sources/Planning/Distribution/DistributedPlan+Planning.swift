@@ -108,7 +108,8 @@ extension DistributedPlan {
         objective: options.objective, isExact: isExact, cost: found.cost.primary,
         lowerBound: Self.lowerBound(
           of: plan, ranks: search.mesh.ranks, objective: options.objective,
-          machine: options.machine, elementBytes: options.elementBytes)))
+          machine: options.machine, elementBytes: options.elementBytes,
+          needsGradient: options.needsGradient)))
   }
 }
 
@@ -147,6 +148,8 @@ public enum DistributionError: Error, Hashable, Sendable {
   /// A placement by axes of an operand (`nil`: the result) that the mesh does not have, or of which
   /// one is named twice, or not as many lists as dimensions. `mesh` is nil where none was given.
   case axesDoNotFit(operand: Int?, axes: [[Int]], shape: [Int], mesh: [Int]?)
+  /// An operand, or the result, has more elements than can be addressed.
+  case tooLarge(expression: String, shape: [Int])
   /// On no grid do the operands and the result of some step fit.
   case stepTooLarge(expression: String, limit: Double, ranks: Int)
 }
@@ -163,9 +166,11 @@ extension DistributionError: CustomStringConvertible {
       "the axes \(axes) cannot place \(operand.map { "operand \($0)" } ?? "the result") of shape "
         + "\(shape); expected one list per dimension, each axis of "
         + (mesh.map { "the mesh \($0)" } ?? "a mesh, which must be given,") + " at most once"
+    case .tooLarge(let expression, let shape):
+      "cannot distribute '\(expression)': a tensor of shape \(shape) is larger than can be addressed"
     case .stepTooLarge(let expression, let limit, let ranks):
       "cannot distribute '\(expression)' over \(ranks) ranks: some step needs more than "
-        + "\(Int(limit)) elements of its operands and its result on one rank on every grid"
+        + "\(limit < 1e18 ? "\(Int(limit))" : "2⁴⁸") elements of its operands and its result on one rank on every grid"
     }
   }
 }

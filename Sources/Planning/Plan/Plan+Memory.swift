@@ -42,8 +42,10 @@ extension Plan {
   /// The first shape, of operands and intermediates, with more elements than can be addressed: more
   /// than 2⁴⁸, which leaves room to add up the bytes of all tensors of a plan. `nil`: there is none.
   public var firstUnaddressableShape: [Int]? {
-    (expression.shapes + steps.map(\.resultShape)).first { shape in
-      shape.reduce(1.0) { $0 * Double(max($1, 1)) } > 0x1p48
-    }
+    (expression.shapes + steps.map(\.resultShape)).first { !Self.isAddressable($0) }
+  }
+
+  static func isAddressable(_ shape: [Int]) -> Bool {
+    shape.reduce(1.0) { $0 * Double(max($1, 1)) } <= 0x1p48
   }
 }

@@ -104,6 +104,13 @@ extension ConfigurationKey {
     ConfigurationKey(
       "training.checkpointSteps", \.training.checkpointSteps, .integerOrNull(atLeast: 1),
       definesRun: false, "checkpoint every so many steps, besides every epoch"),
+    ConfigurationKey(
+      "training.parallelism", \.training.parallelism, .choice(), definesRun: false,
+      "what ranks share: samples, or also the rows of images"),
+    ConfigurationKey(
+      "training.memory", \.training.memory, .memoryOrNull, definesRun: false,
+      applies: { $0.training.parallelism == .auto },
+      "parallelism auto: the most that a rank may hold"),
 
     ConfigurationKey("optimizer.kind", \.optimizer.kind, .choice(), "the optimizer"),
     ConfigurationKey(

@@ -47,6 +47,15 @@ extension ConfigurationValue where Value == Int {
   static func integer(atLeast least: Int) -> ConfigurationValue { integer(least...Int.max) }
 }
 
+extension ConfigurationValue where Value == MemorySize? {
+  static var memoryOrNull: ConfigurationValue {
+    ConfigurationValue<MemorySize>(
+      expected: "a size such as 512MiB or 2GiB",
+      parse: { $0.isQuoted ? nil : MemorySize($0.text) }, format: { "\($0)" }
+    ).orNull()
+  }
+}
+
 extension ConfigurationValue where Value == UInt64 {
   static var seed: ConfigurationValue {
     ConfigurationValue(

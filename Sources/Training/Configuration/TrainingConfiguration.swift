@@ -82,8 +82,20 @@ public struct LoopConfiguration: Hashable, Sendable {
   public var stepFactor = 0.1
   /// A checkpoint every so many steps, besides the one after every epoch.
   public var checkpointSteps: Int?
+  public var parallelism = Parallelism.data
+  /// What a rank may hold of a step's tensors; `auto` takes only what keeps within it.
+  public var memory: MemorySize?
 
   public init() {}
+
+  /// How ranks share the work. The result does not depend on it but for rounding.
+  public enum Parallelism: String, Hashable, Sendable, CaseIterable {
+    /// Every rank takes whole samples.
+    case data
+    /// Where there are more ranks than samples, or memory is short, the planner may also cut the
+    /// rows of the images, and channels within a layer.
+    case auto
+  }
 }
 
 /// Which optimizer, and its numbers.

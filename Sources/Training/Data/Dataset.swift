@@ -49,20 +49,33 @@ public struct Dataset: Hashable, Sendable {
   public func batch(
     _ indices: some Collection<Int>, normalization: Normalization
   ) -> (images: Tensor<Float>, labels: [Int]) {
+    (
+      images(indices, rows: 0..<height, normalization: normalization),
+      indices.map { Int(labels[$0]) }
+    )
+  }
+
+  /// Of the samples of these indices some rows, normalised, as `[samples, rows, width, channels]`.
+  func images(
+    _ indices: some Collection<Int>, rows: Range<Int>, normalization: Normalization
+  ) -> Tensor<Float> {
     let table = normalization.table
-    var images = Tensor<Float>(uninitialized: [indices.count, height, width, channels])
+    let rowSize = width * channels
+    let size = rows.count * rowSize
+    var images = Tensor<Float>(uninitialized: [indices.count, rows.count, width, channels])
     images.withMutableElements { elements in
       pixels.withUnsafeBufferPointer { pixels in
         table.withUnsafeBufferPointer { table in
           for (sample, index) in indices.enumerated() {
-            for pixel in 0..<imageSize {
-              elements[sample * imageSize + pixel] = table[Int(pixels[index * imageSize + pixel])]
+            let first = index * imageSize + rows.lowerBound * rowSize
+            for pixel in 0..<size {
+              elements[sample * size + pixel] = table[Int(pixels[first + pixel])]
             }
           }
         }
       }
     }
-    return (images, indices.map { Int(labels[$0]) })
+    return images
   }
 }
 

@@ -1,5 +1,6 @@
 import Collectives
 import Kernels
+import Partitioning
 
 /// A trainable tensor with its gradient.
 ///
@@ -35,10 +36,14 @@ public struct Pass: Sendable {
   public let isTraining: Bool
   /// The ranks that share the global batch; batch statistics are summed over them.
   public let communicator: any Communicator
+  /// Which part of the layer's input, of all ranks together, each rank has; `nil`: whole samples of
+  /// its own. A network adapts it to each of its layers.
+  public var sharding: Layout?
 
-  public init(isTraining: Bool, communicator: any Communicator) {
+  public init(isTraining: Bool, communicator: any Communicator, sharding: Layout? = nil) {
     self.isTraining = isTraining
     self.communicator = communicator
+    self.sharding = sharding
   }
 }
 
@@ -59,12 +64,20 @@ public protocol Layer: AnyObject {
   var state: [Parameter] { get }
 
   /// The output, and how to go back. The batch may be empty on a rank.
+  ///
+  /// With `pass.sharding`, input and output are this rank's parts, and all ranks of the communicator
+  /// make the call, and later that of the pullback. Parameter gradients are then this rank's terms
+  /// of a sum over all ranks.
   func forward(_ input: Tensor<Float>, _ pass: Pass) throws -> (
     output: Tensor<Float>, pullback: Pullback
   )
+
+  /// Where the output is, of an input in this layout: by default just there.
+  func outputLayout(_ input: Layout) throws -> Layout
 }
 
 extension Layer {
   public var parameters: [Parameter] { [] }
   public var state: [Parameter] { [] }
+  public func outputLayout(_ input: Layout) throws -> Layout { input }
 }

@@ -40,15 +40,23 @@ public final class Network {
 
   /// Images `[batch, height, width, channels]` to logits `[batch, classes]`.
   ///
+  /// With `pass.sharding`, which is then the layout of all ranks' images together, `images` is this
+  /// rank's part, and so are the logits: the samples that a layer before has left it. After a
+  /// `GlobalAveragePool` these are ⌊b·r/P⌋ ..< ⌊b·(r+1)/P⌋ on rank r of P.
+  ///
   /// The pullback may be called once: it lets go of what each layer has kept as soon as that layer
   /// is done.
   public func forward(_ images: Tensor<Float>, _ pass: Pass) throws -> (
     logits: Tensor<Float>, pullback: Pullback
   ) {
+    var pass = pass
+    try pass.sharding?.requireImages(
+      "network", box: images.shape, rank: pass.communicator.rank, ranks: pass.communicator.size)
     var activations = images
     var pullbacks: [Pullback] = []
     for layer in layers {
       let (output, pullback) = try layer.forward(activations, pass)
+      pass.sharding = try pass.sharding.map(layer.outputLayout)
       activations = output
       if pass.isTraining { pullbacks.append(pullback) }
     }

@@ -20,6 +20,8 @@ public enum NetworkError: Error, Hashable, Sendable {
     compression: Double, parameters: Int, denseParameters: Int)
   /// The input of a layer has another shape than the layer is for; `expected` describes it.
   case unexpectedInput(layer: String, shape: [Int], expected: String)
+  /// A layout that the layer cannot work with: the axes that cut each dimension, on a mesh.
+  case unexpectedSharding(layer: String, axes: [[Int]], mesh: [Int], expected: String)
   /// A pool's window does not fit its input, or has more taps than can be numbered.
   case windowDoesNotFit(layer: String, window: Int, height: Int, width: Int)
   /// Batch statistics over fewer than two values per channel.
@@ -56,6 +58,11 @@ extension NetworkError: CustomStringConvertible {
       """
     case .unexpectedInput(let layer, let shape, let expected):
       "\(layer): the input has shape \(shape), but \(expected) was expected"
+    case .unexpectedSharding(let layer, let axes, let mesh, let expected):
+      """
+      \(layer): the input is cut by the axes \(axes) of the ranks \
+      \(mesh.map(String.init).joined(separator: " × ")); expected \(expected)
+      """
     case .windowDoesNotFit(let layer, let window, let height, let width):
       """
       \(layer): a window of \(window)×\(window) does not fit an image of \(height)×\(width); it \

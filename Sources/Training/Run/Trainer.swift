@@ -13,6 +13,7 @@ struct Trainer {
   let network: Network
   let sampling: Sampling
   let schedule: Schedule
+  let sharding: Sharding
   var optimizer: any GradientOptimizer
   var progress: RunProgress
   /// On rank 0.
@@ -48,6 +49,10 @@ struct Trainer {
         return checkpoint.progress
       }
       lastCheckpoint = step
+    }
+    sharding = try Self.sharding(configuration, material, optimizer, communicator)
+    if communicator.rank == 0 && configuration.training.parallelism == .auto {
+      logger.info("parallelism: \(sharding)")
     }
     self.optimizer = optimizer
     self.progress = progress
@@ -122,7 +127,7 @@ struct Trainer {
     }
   }
 
-  /// One step: forward and backward over this rank's samples, the sum over all ranks, the update.
+  /// One step: forward and backward over this rank's part of the images, the sum over all ranks, the update.
   private mutating func step(
     _ order: [Int], _ observe: (TrainingEvent) throws -> Void
   ) throws {
@@ -130,11 +135,13 @@ struct Trainer {
     let start = clock.now
     let shard = sampling.shard(
       batch: progress.epochStep, rank: communicator.rank, ranks: communicator.size)
-    let batch = data.training.batch(order[shard], normalization: data.normalization)
+    let input = input(order)
     network.resetGradients()
     let (logits, pullback) = try network.forward(
-      batch.images, Pass(isTraining: true, communicator: communicator))
-    let loss = try softmaxCrossEntropy(logits: logits, labels: batch.labels)
+      input.images,
+      Pass(isTraining: true, communicator: communicator, sharding: input.layout))
+    let loss = try softmaxCrossEntropy(
+      logits: logits, labels: order[shard].map { Int(data.training.labels[$0]) })
     _ = try pullback(loss.gradient)
     let sum = try gradientSum.reduce(
       network.parameters, lossSum: loss.sum, samples: shard.count, communicator: communicator)
@@ -237,7 +244,8 @@ struct Trainer {
 
   private var overview: RunOverview {
     RunOverview(
-      folder: folder.path, ranks: communicator.size, parameterCount: network.parameterCount,
+      folder: folder.path, ranks: communicator.size, sharding: sharding,
+      parameterCount: network.parameterCount,
       trainingSamples: data.training.count, testSamples: data.test.count,
       stepsPerEpoch: sampling.batches, batchSize: sampling.batchSize, firstStep: firstStep,
       totalSteps: totalSteps)

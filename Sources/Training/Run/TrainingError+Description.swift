@@ -102,6 +102,12 @@ extension TrainingError: CustomStringConvertible {
       """
     case .checkpointOfOtherRun(let path, let problem):
       "\(path): is no checkpoint of this run: \(problem)"
+    case .notEnoughMemory(let needed, let memory, let ranks):
+      """
+      a step on \(ranks) rank\(ranks == 1 ? "" : "s") needs about \(megabytes(needed)) a rank, but \
+      training.memory is \(megabytes(memory)); use more ranks, a smaller training.batchSize or \
+      training.checkpointing recompute, or raise the limit
+      """
     case .nonFiniteLoss(let step, let epoch, let loss, let learningRate):
       """
       the loss became \(number(loss)) at step \(step) (epoch \(epoch), learning rate \(learningRate)); \
@@ -131,6 +137,11 @@ extension TrainingError: CustomStringConvertible {
 
 /// A loss that is not finite; which sign a NaN has means nothing.
 private func number(_ loss: Double) -> String { loss.isNaN ? "NaN" : "\(loss)" }
+
+/// `12.5 MiB`.
+private func megabytes(_ bytes: Int) -> String {
+  "\((Double(bytes) / 0x1p20 * 10).rounded(.up) / 10) MiB"
+}
 
 /// `28×28`.
 private func extents(_ shape: [Int]) -> String {

@@ -46,6 +46,9 @@ public enum TrainingError: Error, Hashable, Sendable {
   case differentRun(path: String, differences: [Difference])
   case checkpointOfOtherRun(path: String, problem: String)
 
+  /// No way to share the work keeps within `training.memory`; bytes per rank.
+  case notEnoughMemory(needed: Int, memory: Int, ranks: Int)
+
   // The loop. Steps and epochs are counted from 1.
   case nonFiniteLoss(step: Int, epoch: Int, loss: Double, learningRate: Float)
   case nonFiniteTestLoss(step: Int, epoch: Int, loss: Double)

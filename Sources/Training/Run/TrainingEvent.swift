@@ -23,6 +23,8 @@ public struct RunOverview: Hashable, Sendable {
   /// The run folder.
   public var folder: String
   public var ranks: Int
+  /// How the ranks share the images.
+  public var sharding: Sharding
   public var parameterCount: Int
   public var trainingSamples: Int
   public var testSamples: Int

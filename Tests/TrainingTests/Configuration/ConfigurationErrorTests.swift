@@ -75,6 +75,12 @@ import Testing
       overrides: ["training.checkpointing=yes"],
       message: "--set: training.checkpointing is yes; expected one of keep, recompute"),
     Bad(
+      overrides: ["training.parallelism=rows"],
+      message: "--set: training.parallelism is rows; expected one of data, auto"),
+    Bad(
+      overrides: ["training.memory=lots"],
+      message: "--set: training.memory is lots; expected a size such as 512MiB or 2GiB, or null"),
+    Bad(
       overrides: ["data.kind=cifar"],
       message: "--set: data.kind is cifar; expected one of fashion-mnist, idx, synthetic"),
     Bad(

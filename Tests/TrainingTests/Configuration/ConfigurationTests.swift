@@ -30,6 +30,8 @@ import Testing
           stepFactor: 0.2
           checkpointing: recompute
           checkpointSteps: 5
+          parallelism: auto
+          memory: 1.5GiB
         optimizer:
           kind: adam
           learningRate: 1e-3
@@ -54,6 +56,8 @@ import Testing
     expected.training.stepEpochs = 3
     expected.training.stepFactor = 0.2
     expected.training.checkpointSteps = 5
+    expected.training.parallelism = .auto
+    expected.training.memory = MemorySize(bytes: 3 << 29)
     expected.optimizer.kind = .adam
     expected.optimizer.learningRate = 1e-3
     expected.optimizer.momentum = 0
@@ -91,6 +95,7 @@ import Testing
   /// A resolved configuration read back is the same configuration.
   @Test(arguments: [
     [], ["model.form=dense"], ["optimizer.kind=adam", "optimizer.epsilon=1e-12"],
+    ["training.parallelism=auto", "training.memory=3GiB"], ["training.parallelism=AUTO"],
     ["data.kind=synthetic", "data.height=12", "training.schedule=step", "training.stepFactor=0.3"],
     [#"output=a "quoted" \ path: {seed} # ü"#, "data.path=/x y/z", "seed=18446744073709551615"],
   ])
@@ -122,6 +127,7 @@ import Testing
           warmUpEpochs: 0.0
           checkpointing: keep
           checkpointSteps: null
+          parallelism: data
         optimizer:
           kind: sgd
           learningRate: 0.05
@@ -145,6 +151,8 @@ import Testing
     requested.training.maxSteps = 3
     requested.training.checkpointSteps = 4
     requested.model.checkpointing = .recompute
+    requested.training.parallelism = .auto
+    requested.training.memory = MemorySize(bytes: 1)
     requested.output = "elsewhere"
     requested.data.path = "/moved"
     // Adam's numbers do not matter to SGD.

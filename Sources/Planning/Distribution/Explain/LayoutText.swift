@@ -10,8 +10,8 @@ extension DistributedPlan {
     for (dimension, mode) in modes.enumerated() where layout.parts(dimension) > 1 {
       words.append(name(of: mode) + "/\(layout.parts(dimension))")
     }
-    words += count("+", layout.partialAxes)
-    words += count("×", layout.replicationAxes)
+    words += count("+", layout.partialAxes, layout.mesh)
+    words += count("×", layout.replicationAxes, layout.mesh)
     return words.isEmpty ? "whole" : words.joined(separator: " ")
   }
 
@@ -22,8 +22,8 @@ extension DistributedPlan {
       name(of: cut.mode) + "\(cut.axes.reduce(1) { $0 * mesh.extent($1) })"
     }
     let cutting = Set(step.grid.cuts.flatMap(\.axes))
-    words += count("+", step.computed.partialAxes.filter { !cutting.contains($0) })
-    words += count("×", step.computed.replicationAxes)
+    words += count("+", step.computed.partialAxes.filter { !cutting.contains($0) }, mesh)
+    words += count("×", step.computed.replicationAxes, mesh)
     return words.isEmpty ? "-" : words.joined(separator: " ")
   }
 
@@ -32,7 +32,7 @@ extension DistributedPlan {
     mode.map { plan.expression.modes[$0].mode.description } ?? "1"
   }
 
-  private func count(_ sign: String, _ axes: [Int]) -> [String] {
+  private func count(_ sign: String, _ axes: [Int], _ mesh: Mesh) -> [String] {
     let count = axes.reduce(1) { $0 * mesh.extent($1) }
     return count > 1 ? ["\(sign)\(count)"] : []
   }

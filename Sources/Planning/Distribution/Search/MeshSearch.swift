@@ -82,6 +82,8 @@ final class MeshSearch {
   func relax(
     _ best: inout [Int: SearchNode.Resting], _ operands: [SearchNode], _ step: Step, isRoot: Bool
   ) {
+    // A tensor that no machine can address would only overflow the counts.
+    guard (step.operandShapes + [step.resultShape]).allSatisfy(Plan.isAddressable) else { return }
     let modes = StepModes(step)
     let gradients = operands.count { $0.needsGradient }
     let isCanonical = operands.allSatisfy { node in

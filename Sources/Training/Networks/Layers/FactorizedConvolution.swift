@@ -1,5 +1,6 @@
 import Execution
 import Kernels
+import Partitioning
 import Planning
 
 /// A 2-D convolution whose kernel is a product of factors: one conv_einsum expression of image and
@@ -24,6 +25,7 @@ public final class FactorizedConvolution: Layer {
   public let rank: Int
   public let parameters: [Parameter]
   private let expression: ParameterizedExpression
+  var checkpointing: Checkpointing { expression.checkpointing }
 
   /// The largest compression there is a point in: ranks grow no further than ten dense kernels.
   public static let compressionLimit = 10.0
@@ -75,19 +77,53 @@ public final class FactorizedConvolution: Layer {
   /// Elements of all factors.
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.value.count } }
 
-  /// - Throws: `NetworkError.unexpectedInput`, and what planning or kernels throw.
-  public func forward(_ input: Tensor<Float>, _ pass: Pass) throws -> (
-    output: Tensor<Float>, pullback: Pullback
-  ) {
-    let shape = input.shape
+  /// Cut as the input is.
+  ///
+  /// - Throws: `NetworkError.unexpectedInput`.
+  public func outputLayout(_ input: Layout) throws -> Layout {
+    let output = try layouts(input).output
+    return output.resized(to: output.shape.prefix(3) + [kernel.outputChannels])
+  }
+
+  /// What is planned of a step over images in this layout.
+  func plan(for input: Layout) throws -> DistributedPlan { try expression.plan(layouts(input)) }
+
+  /// The layouts of input and output with the expression's modes.
+  private func layouts(_ input: Layout) throws -> ParameterizedExpression.Layouts {
+    try requireImages(input.shape)
+    let modes = input.splittingLast(into: form.inputExtents(kernel))
+    let shape = try expression.bound(modes.shape).outputShape
+    return ParameterizedExpression.Layouts(
+      input: modes,
+      output: input.resized(to: Array(shape.prefix(4))).splittingLast(
+        into: Array(shape.dropFirst(3))))
+  }
+
+  private func requireImages(_ shape: [Int]) throws {
     guard shape.count == 4, shape[3] == kernel.inputChannels else {
       throw NetworkError.unexpectedInput(
         layer: name, shape: shape, expected: "[batch, height, width, \(kernel.inputChannels)]")
     }
+  }
+
+  /// - Throws: `NetworkError.unexpectedInput`, `.unexpectedSharding`, and what planning or kernels
+  ///   throw.
+  public func forward(_ input: Tensor<Float>, _ pass: Pass) throws -> (
+    output: Tensor<Float>, pullback: Pullback
+  ) {
+    let shape = input.shape
+    try requireImages(shape)
     // Reshaped forms see the channels as several modes; row-major order makes that free.
-    let inputModes = form.inputExtents(kernel)
-    let (output, pullback) = try expression.forward(
-      input.reshaped(shape.dropLast() + inputModes), pass)
+    let image = input.reshaped(shape.dropLast() + form.inputExtents(kernel))
+    let output: Tensor<Float>
+    let pullback: Pullback
+    if let sharding = pass.sharding, !sharding.cutsSamplesOnly {
+      try sharding.requireImages(
+        name, box: shape, rank: pass.communicator.rank, ranks: pass.communicator.size)
+      (output, pullback) = try expression.forward(image, pass, sharded: layouts(sharding))
+    } else {
+      (output, pullback) = try expression.forward(image, pass)
+    }
     let modeShape = output.shape
     let images = output.reshaped(modeShape.prefix(3) + [kernel.outputChannels])
     return (images, { try pullback($0.reshaped(modeShape))?.reshaped(shape) })

@@ -1,6 +1,7 @@
 import CKernels
 import Execution
 import Kernels
+import Partitioning
 
 /// y = x·Wᵀ + bias: `[batch, inputs]` to `[batch, outputs]`, the expression `bs,ts->bt`.
 ///
@@ -42,10 +43,21 @@ public final class Linear: Layer {
       needsInputGradient: needsInputGradient, checkpointing: .keep)
   }
 
-  /// - Throws: `NetworkError.unexpectedInput`, and what planning or kernels throw.
+  public func outputLayout(_ input: Layout) throws -> Layout {
+    guard input.cutsSamplesOnly, input.shape.count == 2 else {
+      throw NetworkError.unexpectedSharding(
+        layer: name, axes: input.cuts.map(\.axes), mesh: input.mesh.axes,
+        expected: "[batch, inputs], each rank with whole samples, as GlobalAveragePool leaves them")
+    }
+    return input.resized(to: [input.shape[0], outputs])
+  }
+
+  /// - Throws: `NetworkError.unexpectedInput`, `.unexpectedSharding`, and what planning or kernels
+  ///   throw.
   public func forward(_ input: Tensor<Float>, _ pass: Pass) throws -> (
     output: Tensor<Float>, pullback: Pullback
   ) {
+    _ = try pass.sharding.map(outputLayout)
     guard input.shape.count == 2, input.shape[1] == inputs else {
       throw NetworkError.unexpectedInput(
         layer: name, shape: input.shape, expected: "[batch, \(inputs)]")

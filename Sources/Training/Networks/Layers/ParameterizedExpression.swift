@@ -17,8 +17,11 @@ final class ParameterizedExpression {
   let parameters: [Parameter]
   /// Whether anything before the layer needs a gradient.
   let needsInputGradient: Bool
-  private let checkpointing: Checkpointing
+  let checkpointing: Checkpointing
   private var contractions: [[Int]: Contraction<Float>] = [:]
+  /// Of sharded inputs.
+  var plans: [Layouts: DistributedPlan] = [:]
+  var sharded: [ShardedKey: DistributedContraction<Float>] = [:]
 
   init(
     name: String, text: String, rules: ConvRules = ConvRules(), parameters: [Parameter],
@@ -55,13 +58,17 @@ final class ParameterizedExpression {
     return (result, pullback)
   }
 
+  /// The expression of an input of this shape.
+  func bound(_ inputShape: [Int]) throws -> BoundExpression {
+    try BoundExpression(text, shapes: [inputShape] + parameters.map(\.value.shape), rules: rules)
+  }
+
   /// Which operands need a gradient.
-  private var needed: [Bool] { [needsInputGradient] + parameters.map { _ in true } }
+  var needed: [Bool] { [needsInputGradient] + parameters.map { _ in true } }
 
   private func contraction(_ shapes: [[Int]]) throws -> Contraction<Float> {
     if let contraction = contractions[shapes[0]] { return contraction }
-    let expression = try BoundExpression(text, shapes: shapes, rules: rules)
-    let plan = try Plan(expression, options: PlanOptions(needsGradient: needed))
+    let plan = try Plan(bound(shapes[0]), options: PlanOptions(needsGradient: needed))
     let contraction = try Contraction<Float>(plan, checkpointing: checkpointing)
     contractions[shapes[0]] = contraction
     return contraction
@@ -71,7 +78,7 @@ final class ParameterizedExpression {
   private func forwardEmpty(_ operands: [Tensor<Float>]) throws -> (
     output: Tensor<Float>, pullback: Pullback
   ) {
-    let expression = try BoundExpression(text, shapes: operands.map(\.shape), rules: rules)
+    let expression = try bound(operands[0].shape)
     let inputGradient = needsInputGradient ? Tensor<Float>(shape: operands[0].shape) : nil
     return (Tensor(shape: expression.outputShape), { _ in inputGradient })
   }
