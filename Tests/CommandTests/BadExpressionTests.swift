@@ -199,8 +199,8 @@ import Testing
     BadInput("no expression", ["plan"], "Error: Missing expected argument '<expression>'…"),
     BadInput("unknown command", ["plann"], "Error: Unexpected argument 'plann'…"),
     BadInput(
-      "a command that does not exist yet", ["calibrate"],
-      "Error: Unexpected argument 'calibrate'…"),
+      "a command that does not exist", ["measure"],
+      "Error: Unexpected argument 'measure'…"),
     BadInput(
       "no output file", ["contract", "i->i", "a.npy"],
       "Error: Missing expected argument '--out <file.npy>'…"),

@@ -320,8 +320,8 @@ import Testing
 
   /// What the units stand for: the limit that is named in the refusal.
   @Test(arguments: [
-    ("1KiB", 1024), ("1kB", 1000), ("0.5 KiB", 512), ("1.5e3", 1500), ("2e-6GB", 2000),
-    ("100b", 100), ("77", 77),
+    ("3KiB", 3072), ("3kB", 3000), ("2.5 KiB", 2560), ("3.5e3", 3500), ("3e-6GB", 3000),
+    ("3100b", 3100), ("3333", 3333),
   ])
   func sizesAreRead(text: String, bytes: Int) throws {
     let run = try Convoy.run(Self.product + ["--memory", text], in: TestFolder())

@@ -153,3 +153,21 @@ mkdir diverged
 message "a loss that is no number" 1 \
   "^convoy: error: rank 0 of 2 on $host: the loss became NaN at step [0-9]* (epoch 1" \
   2 "$convoy" train small.yaml --set output=diverged --set optimizer.learningRate=1e30
+
+# More ranks than samples in a batch: the rows of the images are cut as well, with the same losses.
+limit=120
+check "batch 2 on 1 rank" 0 'after 0 epochs (20 steps)' 1 "$convoy" \
+  train small.yaml --set output=few1 --set training.batchSize=2 --set training.maxSteps=20
+check "batch 2 on 4 ranks, rows cut" 0 'as 2 × 2 (batch × rows)' 4 "$convoy" \
+  train small.yaml --set output=few4 --set training.batchSize=2 --set training.maxSteps=20 \
+  --set training.parallelism=auto
+losses few1 >losses1
+losses few4 >losses4
+difference=$(paste losses1 losses4 | awk '
+  { d = $1 > $2 ? $1 - $2 : $2 - $1; d /= $1; if (!(d <= most)) most = d }
+  END { print NR == 20 ? most : "of " NR " steps" }')
+if awk "BEGIN { exit !(\"$difference\" ~ /^[0-9.e-]+\$/ && $difference <= 1e-4) }"; then
+  pass "the losses with rows cut are those of one rank, to $difference"
+else
+  fail "the losses with rows cut are those of one rank, to 1e-4" "they differ by $difference"
+fi

@@ -53,37 +53,67 @@ struct ContractCommand: ParsableCommand {
       if communicator.size > 1 || ranks == 1 && (distribution.isDistributed || trace != nil) {
         try contract(on: communicator)
       } else if ranks > 1 {
-        // Without mpirun the ranks are threads of this process.
-        _ = try ThreadCommunicator.run(ranks: ranks) { try contract(on: $0) }
+        try contract(onThreads: ranks)
       } else {
         try contractAlone()
       }
     }
   }
 
+  /// As one of several processes.
   private func contract(on communicator: any Communicator) throws {
     communicator.enter(CollectiveStep(number: 0, description: "open the operands"))
-    let (files, bound) = try communicator.together { () -> ([NpyFile], BoundExpression) in
+    let (files, bound) = try communicator.together {
       if communicator.rank == 0 { try checkOutputs() }
-      let files = try operands.map { try NpyFile(path: $0) }
-      try requireEqualTypes(files.map(\.header))
-      return (files, try options.bound(expression, shapes: files.map(\.header.shape)))
+      return try openOperands()
     }
     func run<Element: TensorElement>(_ type: Element.Type) throws {
-      let settings = try communicator.together {
-        try distribution.options(
-          options, operands: files.count, ranks: communicator.size,
-          elementBytes: MemoryLayout<Element>.stride)
+      let run: DistributedContractRun<Element> = try communicator.together {
+        try prepared(files, bound, ranks: communicator.size)
       }
-      try DistributedContractRun<Element>(
-        expression: bound, files: files, options: settings, memory: distribution.memory,
-        out: out, report: report, trace: trace, communicator: communicator
-      ).run()
+      try run(on: communicator)
     }
     switch files.first?.header.elementType {
     case .float64: try run(Double.self)
     default: try run(Float.self)
     }
+  }
+
+  /// Without mpirun the ranks are threads of this process, which plans once for all of them.
+  private func contract(onThreads ranks: Int) throws {
+    try checkOutputs()
+    let (files, bound) = try openOperands()
+    func run<Element: TensorElement>(_ type: Element.Type) throws {
+      let run: DistributedContractRun<Element> = try prepared(files, bound, ranks: ranks)
+      _ = try ThreadCommunicator.run(ranks: ranks) { communicator in
+        do {
+          try run(on: communicator)
+        } catch let error as CollectiveError {
+          // Whoever is first is heard, and that shall be the rank where it happened.
+          guard case .failedElsewhere = error else { throw error }
+        }
+      }
+    }
+    switch files.first?.header.elementType {
+    case .float64: try run(Double.self)
+    default: try run(Float.self)
+    }
+  }
+
+  private func openOperands() throws -> ([NpyFile], BoundExpression) {
+    let files = try operands.map { try NpyFile(path: $0) }
+    try requireEqualTypes(files.map(\.header))
+    return (files, try options.bound(expression, shapes: files.map(\.header.shape)))
+  }
+
+  private func prepared<Element: TensorElement>(
+    _ files: [NpyFile], _ bound: BoundExpression, ranks: Int
+  ) throws -> DistributedContractRun<Element> {
+    let settings = try distribution.options(
+      options, operands: files.count, ranks: ranks, elementBytes: MemoryLayout<Element>.stride)
+    return DistributedContractRun(
+      fitted: try FittedPlan(bound, options: settings, memory: distribution.memory), files: files,
+      out: out, report: report, trace: trace)
   }
 
   private func requireEqualTypes(_ headers: [NpyHeader]) throws {

@@ -5,34 +5,28 @@ import Foundation
 /// One rank's part of `convoy contract` on several ranks: it reads its own boxes of the operands,
 /// computes with the others, and writes its own part of the result. No rank ever holds a tensor
 /// that its layout does not give it.
-struct DistributedContractRun<Element: TensorElement> {
-  let expression: BoundExpression
+struct DistributedContractRun<Element: TensorElement>: Sendable {
+  let fitted: FittedPlan<Element>
   let files: [NpyFile]
-  let options: DistributionOptions
-  /// Bytes per rank; `nil`: what the machine has.
-  let memory: Int?
   let out: String
   let report: String?
   let trace: String?
-  let communicator: any Communicator
 
-  func run() throws {
-    let fitted = try communicator.together {
-      try FittedPlan<Element>(expression, options: options, memory: memory)
-    }
+  /// Collective.
+  func callAsFunction(on communicator: any Communicator) throws {
     let meter = MemoryMeter()
     let contraction = try DistributedContraction<Element>(
       fitted.plan, communicator: communicator, overlap: fitted.overlap, meter: meter)
     communicator.enter(CollectiveStep(number: 0, description: "read the operands"))
     let operands = try communicator.together {
-      try files.indices.map { try box(of: $0, fitted.plan, meter) }
+      try files.indices.map { try box(of: $0, rank: communicator.rank, meter) }
     }
     try communicator.barrier()
     let before = communicator.traffic
     let result = try contraction(operands)
     let traffic = communicator.traffic.since(before)
     communicator.enter(CollectiveStep(number: 0, description: "write the result"))
-    try write(result, fitted.plan)
+    try write(result, communicator)
     let seconds = try communicator.largest(contraction.timeline.seconds)
     if let report {
       let contents = try RunReport(
@@ -55,9 +49,9 @@ struct DistributedContractRun<Element: TensorElement> {
   }
 
   private func box(
-    of operand: Int, _ plan: DistributedPlan, _ meter: MemoryMeter
+    of operand: Int, rank: Int, _ meter: MemoryMeter
   ) throws -> Tensor<Element> {
-    let box = plan.inputs[operand].box(of: communicator.rank)
+    let box = fitted.plan.inputs[operand].box(of: rank)
     var tensor = Tensor<Element>(uninitialized: box.shape, meter: meter)
     try tensor.withMutableElements {
       try files[operand].read(box: box.ranges, into: UnsafeMutableRawBufferPointer($0))
@@ -66,15 +60,15 @@ struct DistributedContractRun<Element: TensorElement> {
   }
 
   /// Of copies the first alone is written.
-  private func write(_ result: Tensor<Element>, _ plan: DistributedPlan) throws {
-    let rank = communicator.rank
+  private func write(_ result: Tensor<Element>, _ communicator: any Communicator) throws {
+    let (plan, rank) = (fitted.plan, communicator.rank)
     let isWriter =
       rank < plan.mesh.ranks
       && plan.output.replicationAxes.allSatisfy {
         plan.mesh.coordinate(axis: $0, rank: rank) == 0
       }
     let file = SharedResult(
-      path: out, shape: expression.outputShape,
+      path: out, shape: plan.plan.expression.outputShape,
       elementType: MemoryLayout<Element>.stride == 8 ? .float64 : .float32,
       communicator: communicator)
     try result.withElements { elements in

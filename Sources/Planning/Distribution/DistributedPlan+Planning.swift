@@ -11,17 +11,19 @@ extension DistributedPlan {
   ) throws {
     try options.validate(for: expression)
     let search = try DistributionSearch(expression, options: options)
-    var best = search.best(ranks: options.ranks)
-    // Where latency rules, ranks only get in each other's way: then try fewer of them.
+    // Where latency rules, ranks only get in each other's way: then fewer of them are better.
     let isFree = options.inputs?.allSatisfy { $0 == .free } ?? true
-    if options.objective == .time, isFree, options.output == .free, options.mesh == nil {
-      var fewer = 1
-      while fewer < options.ranks, let few = search.best(ranks: fewer),
-        best.map({ few.found.cost < $0.found.cost }) ?? true
-      {
-        best = (few.found, few.isExact)
-        fewer *= 2
-      }
+    let mayBeFewer =
+      options.objective == .time && isFree && options.output == .free && options.mesh == nil
+    let one = mayBeFewer && options.ranks > 1 ? search.best(ranks: 1) : nil
+    var best = search.best(ranks: options.ranks, below: one?.found.cost ?? .infinite) ?? one
+    var fewer = 2
+    while mayBeFewer && fewer < options.ranks, let known = best,
+      known.found.search.mesh.ranks < options.ranks,
+      let few = search.best(ranks: fewer, below: known.found.cost)
+    {
+      best = few
+      fewer *= 2
     }
     guard let best else {
       throw DistributionError.stepTooLarge(

@@ -16,14 +16,6 @@ import Partitioning
 /// ranks together, doing what the busiest does, do no more than 5 % of the multiply-adds of the
 /// cheapest order. Where time counts, all grids are tried, and one rank alone.
 final class BruteForce {
-  /// Where what a step computed may rest.
-  enum Rests {
-    /// Partial sums reduced onto dimensions, within the parts that there are.
-    case refined
-    /// Any layout at all.
-    case anywhere
-  }
-
   /// One way for a value to rest.
   struct Rest {
     let layout: Int
@@ -48,7 +40,6 @@ final class BruteForce {
   let expression: BoundExpression
   let objective: Objective
   let machine: MachineModel
-  let rests: Rests
   let mesh: Mesh
   let boxes: RankBoxes
   private var values: [String: Value] = [:]
@@ -57,12 +48,11 @@ final class BruteForce {
 
   init(
     _ expression: BoundExpression, ranks: Int, objective: Objective,
-    machine: MachineModel = .standard, rests: Rests = .refined
+    machine: MachineModel = .standard
   ) {
     self.expression = expression
     self.objective = objective
     self.machine = machine
-    self.rests = rests
     mesh = Mesh(ranks: ranks)
     boxes = RankBoxes(mesh: mesh, ranksPerNode: machine.ranksPerNode)
   }
@@ -70,11 +60,11 @@ final class BruteForce {
   /// The objective's value of the best plan.
   static func best(
     _ expression: BoundExpression, ranks: Int, objective: Objective,
-    machine: MachineModel = .standard, rests: Rests = .refined
+    machine: MachineModel = .standard
   ) -> Double {
     let counts = objective == .time ? Set([1, ranks]) : [ranks]
     return counts.map {
-      BruteForce(expression, ranks: $0, objective: objective, machine: machine, rests: rests).best()
+      BruteForce(expression, ranks: $0, objective: objective, machine: machine).best()
     }.min() ?? .infinity
   }
 
@@ -305,19 +295,16 @@ final class BruteForce {
     }.sorted { $0.cost < $1.cost }
   }
 
+  /// What was computed, with any of its partial sums reduced onto dimensions, within the parts that
+  /// there are. A scalar's sum is then on every rank.
   private func targets(_ computed: Layout) -> [Layout] {
     let partial = computed.partialAxes
-    let free = rests == .anywhere ? Array(mesh.axes.indices) : []
+    let lists = computed.cuts.map(\.axes)
     return (0..<(1 << partial.count)).flatMap { bits -> [Layout] in
       let kept = partial.indices.filter { bits >> $0 & 1 == 0 }.map { partial[$0] }
-      let lists = computed.cuts.map { rests == .anywhere ? [] : $0.axes }
-      let axes =
-        rests == .anywhere
-        ? free.filter { !kept.contains($0) } : partial.filter { !kept.contains($0) }
-      // A scalar that is not partial is on every rank.
+      let reduced = partial.filter { !kept.contains($0) }
       let layouts = placements(
-        axes, lists: lists, idle: rests == .anywhere || lists.isEmpty,
-        onlyAtEnd: rests == .anywhere ? nil : lists.map(\.count)
+        reduced, lists: lists, idle: lists.isEmpty, onlyAtEnd: lists.map(\.count)
       ).map {
         Layout(shape: computed.shape, mesh: mesh, axes: $0.lists, partialAxes: kept)
       }

@@ -9,7 +9,7 @@ import Partitioning
 /// each operand that needs one, and every redistribution on the way from such an operand is also
 /// run backwards, between the duals of its layouts. The gradient of an operand of which the ranks
 /// hold copies is then summed over them: reduced to one copy on the first dimension that is long
-/// enough, and gathered.
+/// enough, and gathered; or left to the caller (`gradientsAsTerms`).
 struct PlanCost {
   let plan: DistributedPlan
   let options: DistributionOptions
@@ -35,7 +35,7 @@ struct PlanCost {
         cost += move(rest, needed)
         guard hasGradient[value] else { continue }
         cost += move(needed.dual, rest.dual)
-        if value < count { cost += sumOverCopies(rest) }
+        if value < count && !options.gradientsAsTerms { cost += sumOverCopies(rest) }
       }
       cost += move(distribution.computed, distribution.result)
       if gradients > 0 { cost += move(distribution.result.dual, distribution.computed.dual) }

@@ -20,6 +20,7 @@ import Testing
       if Bool.random(using: &random) {
         options.needsGradient = expression.operands.map { _ in Bool.random(using: &random) }
       }
+      options.gradientsAsTerms = Bool.random(using: &random)
       options.place(expression, &random)
       let plan = try DistributedPlan(expression, options: options)
       let counted = PlanCost(plan, options: options).total

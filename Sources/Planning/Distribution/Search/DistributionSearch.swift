@@ -21,7 +21,7 @@ struct DistributionSearch {
   static let subsetOperands = 5
   /// Meshes that are tried for ranks with many prime factors.
   static let meshLimit = 6
-  /// Trees that local improvement evaluates, per mesh.
+  /// Trees that local improvement evaluates.
   static let improvementLimit = 60
 
   /// A plan's decisions before they are written down as a plan.
@@ -88,22 +88,30 @@ struct DistributionSearch {
     return products.sorted(by: >)
   }
 
-  /// The best plan found with all ranks at work, and whether nothing in the space is better.
-  func best(ranks: Int) -> (found: Found, isExact: Bool)? {
+  /// The best plan found with all ranks at work, and whether nothing in the space is better; nil
+  /// where none is below the limit.
+  func best(
+    ranks: Int, below limit: SearchCost = .infinite
+  ) -> (found: Found, isExact: Bool)? {
     let meshes = meshes(ranks: ranks)
     let isSmall =
       operandCount <= Self.exactOperands
       && Mesh.primeFactors(of: ranks).count <= Self.exactAxes
     let isExact = isSmall && isOrderFree
     var best: Found?
+    var tree: ContractionTree?
     for mesh in meshes {
       let search = MeshSearch(
         expression, options: options, mesh: mesh, referenceMacs: referenceMacs, isExact: isSmall)
-      let found =
-        isOrderFree && operandCount <= Self.subsetOperands
-        ? overSubsets(search) : alongTrees(search)
-      if let found, best.map({ found.cost < $0.cost }) ?? true { best = found }
+      search.limit = best?.cost ?? limit
+      if isOrderFree && operandCount <= Self.subsetOperands {
+        best = overSubsets(search) ?? best
+      } else if let found = alongTrees(search) {
+        (tree, best) = found
+      }
     }
+    // Better trees are looked for on the best mesh only.
+    if isOrderFree, let tree, let found = best { best = improved(tree, found) }
     return best.map { ($0, isExact) }
   }
 
@@ -131,8 +139,8 @@ struct DistributionSearch {
       optimizer: count <= 2 ? referenceOrder.optimizer.rawValue : Self.joint)
   }
 
-  /// Layouts along the tree of an order, then better trees, if the order is free.
-  private func alongTrees(_ search: MeshSearch) -> Found? {
+  /// The best layouts along the trees of good orders.
+  private func alongTrees(_ search: MeshSearch) -> (tree: ContractionTree, found: Found)? {
     var trees = [ContractionTree(referenceOrder)]
     if isOrderFree,
       let greedy = try? findOrder(of: expression, optimizer: .greedy, seed: options.seed)
@@ -140,37 +148,38 @@ struct DistributionSearch {
       trees.append(ContractionTree(greedy))
     }
     var memo: [[Int]: SearchNode] = [:]
-    var evaluated = 0
-    func evaluate(_ tree: ContractionTree) -> Found? {
-      evaluated += 1
-      let root = node(tree.root, of: tree, search, &memo).node
-      return root.restings.first.map {
-        Found(search: search, root: root, resting: $0, optimizer: referenceOrder.optimizer.rawValue)
-      }
-    }
     var best: (tree: ContractionTree, found: Found)?
     for tree in trees {
-      if let found = evaluate(tree), best.map({ found.cost < $0.found.cost }) ?? true {
-        best = (tree, found)
-      }
+      let root = node(tree.root, of: tree, search, &memo).node
+      guard let resting = root.restings.first else { continue }
+      if let best, !(resting.cost < best.found.cost) { continue }
+      best = (
+        tree,
+        Found(
+          search: search, root: root, resting: resting,
+          optimizer: referenceOrder.optimizer.rawValue)
+      )
     }
-    guard isOrderFree, var best else { return best?.found }
-    var improved = true
-    while improved && evaluated < Self.improvementLimit {
-      improved = false
-      for neighbour in best.tree.neighbours() {
-        guard evaluated < Self.improvementLimit else { break }
-        if let found = evaluate(neighbour), found.cost < best.found.cost {
-          best = (
-            neighbour,
-            Found(search: search, root: found.root, resting: found.resting, optimizer: Self.joint)
-          )
-          improved = true
-          break
-        }
-      }
+    return best
+  }
+
+  /// Goes from a tree to a better one an exchange away for as long as there is one.
+  private func improved(_ tree: ContractionTree, _ found: Found) -> Found {
+    let search = found.search
+    var (tree, best) = (tree, found)
+    var memo: [[Int]: SearchNode] = [:]
+    var evaluated = 0
+    var neighbours = tree.neighbours()
+    while let neighbour = neighbours.popLast(), evaluated < Self.improvementLimit {
+      evaluated += 1
+      search.limit = best.cost
+      let root = node(neighbour.root, of: neighbour, search, &memo).node
+      guard let resting = root.restings.first, resting.cost < best.cost else { continue }
+      best = Found(search: search, root: root, resting: resting, optimizer: Self.joint)
+      tree = neighbour
+      neighbours = tree.neighbours()
     }
-    return best.found
+    return best
   }
 
   /// The search of one subtree. Equal subtrees of different trees are searched once: the key lists

@@ -2,9 +2,10 @@ import Partitioning
 
 /// All grids of one step on one mesh: every rank axis cuts a mode or is left for replication.
 ///
-/// An axis cuts a mode only where that makes its largest part smaller. The order of a mode's axes
-/// matters, for it says which rank has which part; `isCanonical` leaves out orders and exchanges of
-/// equal axes that only rename ranks, which is right for a step whose operands may start anywhere.
+/// An axis cuts a mode only where that makes its largest part smaller, unless ranks may be idle. The order of a mode's axes
+/// matters, for it says which rank has which part. Of grids that differ in an exchange of axes of
+/// equal extent `isCanonical` keeps one: that only renames the ranks, which is right for one step of
+/// every tree.
 struct GridEnumeration {
   struct Candidate {
     let grid: StepGrid
@@ -18,6 +19,9 @@ struct GridEnumeration {
   let mesh: Mesh
   let slicedMode: Int?
   let isCanonical: Bool
+  /// Whether a mode may be cut into more parts than it has indices: the ranks left without one then
+  /// do nothing, and hold nothing, where they could do what others do.
+  let mayIdle: Bool
 
   /// - Parameter axes: the rank axes that may be used; the others hold the terms of sums.
   func candidates(axes: [Int]) -> [Candidate] {
@@ -50,69 +54,82 @@ struct GridEnumeration {
         Candidate(grid: StepGrid(mesh: mesh, cuts: cuts), macs: macs, isFull: isFull))
     }
 
-    /// `place`: where the axis before went, for canonical grids.
-    func assign(_ position: Int, replicated: Bool, place: Int) {
+    /// `place`, `slot`: where the axis before went, for canonical grids.
+    func assign(_ position: Int, replicated: Bool, place: Int, slot: Int) {
       guard position < axes.count else { return emit(replicated: replicated) }
       let axis = axes[position]
       let extent = mesh.axes[axis]
       let isRepeated =
         isCanonical && position > 0 && mesh.axes[axes[position - 1]] == extent
       for index in (isRepeated ? min(place, entries.count) : 0)..<entries.count
-      where parts[index] < entries[index].extent {
+      where mayIdle || parts[index] < entries[index].extent {
         parts[index] *= extent
         let count = lists[index].count
-        for slot in (isCanonical ? count : 0)...count {
+        for slot in (isRepeated && index == place ? slot + 1 : 0)...count {
           lists[index].insert(axis, at: slot)
-          assign(position + 1, replicated: replicated, place: index)
+          assign(position + 1, replicated: replicated, place: index, slot: slot)
           lists[index].remove(at: slot)
         }
         parts[index] /= extent
       }
-      assign(position + 1, replicated: extent > 1 || replicated, place: entries.count)
+      assign(position + 1, replicated: extent > 1 || replicated, place: entries.count, slot: 0)
     }
-    assign(0, replicated: false, place: 0)
+    assign(0, replicated: false, place: 0, slot: 0)
     return candidates
   }
 }
 
+/// In how many ways axes are given to dimensions.
+enum Refinement {
+  /// All to one dimension, and none of more parts than its indices if that can be.
+  case together
+  /// To any dimensions in any order, but to none of more parts than its indices if that can be.
+  case even
+  /// To any dimensions in any order.
+  case any
+}
+
 extension Layout {
   /// This layout with some of its partial or replication axes cutting dimensions instead, within
-  /// the parts that there are: every way to place them, or only those that put all on one dimension.
+  /// the parts that there are.
   ///
   /// A scalar, which cannot be cut, is left replicated along them.
-  func refinements(by axes: [Int], allWays: Bool) -> [Layout] {
+  func refinements(by axes: [Int], _ refinement: Refinement) -> [Layout] {
     let keptPartial = partialAxes.filter { !axes.contains($0) }
-    func layout(_ places: [Int]) -> Layout {
-      var lists = cuts.map(\.axes)
-      for (axis, dimension) in zip(axes, places) { lists[dimension].append(axis) }
-      return Layout(
-        mesh: mesh, cuts: zip(cuts, lists).map { Cut(extent: $0.extent, axes: $1) },
+    func layout(_ lists: [[Int]]) -> Layout {
+      Layout(
+        mesh: mesh,
+        cuts: zip(cuts, lists).map { Cut(extent: $0.extent, axes: $0.axes + $1) },
         partialAxes: keptPartial)
     }
-    if axes.isEmpty || cuts.isEmpty {
-      return [
-        Layout(
-          mesh: mesh, cuts: cuts.map { Cut(extent: $0.extent, axes: $0.axes) },
-          partialAxes: keptPartial)
-      ]
-    }
-    var places: [[Int]] = [[]]
-    if allWays {
-      for _ in axes {
-        places = places.flatMap { place in cuts.indices.map { place + [$0] } }
+    let none = cuts.map { _ in [Int]() }
+    if axes.isEmpty || cuts.isEmpty { return [layout(none)] }
+    var places: [[[Int]]] = []
+    switch refinement {
+    case .together:
+      places = cuts.indices.map { dimension in cuts.indices.map { $0 == dimension ? axes : [] } }
+    case .even, .any:
+      places = [none]
+      for axis in axes {
+        places = places.flatMap { lists in
+          lists.indices.flatMap { dimension in
+            (0...lists[dimension].count).map { slot in
+              var next = lists
+              next[dimension].insert(axis, at: slot)
+              return next
+            }
+          }
+        }
       }
-    } else {
-      places = cuts.indices.map { dimension in axes.map { _ in dimension } }
     }
+    if refinement == .any { return places.map(layout) }
     // Parts beyond the extent are empty: only where nothing else is left.
-    func isRoomy(_ place: [Int]) -> Bool {
+    let roomy = places.filter { lists in
       cuts.indices.allSatisfy { dimension in
-        let added = zip(axes, place).filter { $0.1 == dimension }
-          .reduce(1) { $0 * mesh.extent($1.0) }
+        let added = lists[dimension].reduce(1) { $0 * mesh.extent($1) }
         return added == 1 || parts(dimension) * added <= cuts[dimension].extent
       }
     }
-    let roomy = places.filter(isRoomy)
     return (roomy.isEmpty ? places : roomy).map(layout)
   }
 }

@@ -20,9 +20,13 @@ final class MeshSearch {
   /// Whether everything is tried: all ways to place axes, and any number of layouts per value.
   let isExact: Bool
   var assembly: PlanAssembly
+  /// Only plans of less are of interest. It may be lowered during the search.
+  var limit = SearchCost.infinite
 
   /// Layouts kept per value where the search is bounded.
   static let keptLayouts = 40
+  /// Kinds of layouts kept beyond those; of values that are no partial sums, all.
+  static let keptKinds = 60
   /// Of the reference's work per rank, what a step may do redundantly when only bytes count.
   static let redundantShare = 0.05
 
@@ -86,11 +90,9 @@ final class MeshSearch {
     guard (step.operandShapes + [step.resultShape]).allSatisfy(Plan.isAddressable) else { return }
     let modes = StepModes(step)
     let gradients = operands.count { $0.needsGradient }
-    let isCanonical = operands.allSatisfy { node in
-      node.operand.map { options.inputs?[$0] ?? .free == .free } ?? false
-    }
     let enumeration = GridEnumeration(
-      modes: modes, mesh: mesh, slicedMode: options.slices?.mode, isCanonical: isCanonical)
+      modes: modes, mesh: mesh, slicedMode: options.slices?.mode,
+      isCanonical: mayRenameRanks(operands), mayIdle: isExact && options.objective == .bytes)
     let all = enumeration.candidates(axes: Array(mesh.axes.indices))
     let leastMacs = all.reduce(.infinity) { min($0, $1.macs) }
     for partial in partialCombinations(operands) {
@@ -106,6 +108,19 @@ final class MeshSearch {
     }
   }
 
+  /// Whether this step may stand for those that differ in the names of the ranks: where no layout is
+  /// given, in a step of operands only, of which every tree has at most one. (Two operands of up to
+  /// three, or the first with another.) Names matter where messages between nodes cost more.
+  private func mayRenameRanks(_ operands: [SearchNode]) -> Bool {
+    let placements = (options.inputs ?? []) + [options.output]
+    let isGiven = placements.contains { $0 != .free && $0 != .replicated }
+    let count = expression.operands.count
+    return !isGiven && operands.count == min(2, count)
+      && operands.allSatisfy { $0.operand != nil }
+      && (count <= 3 || operands.contains { $0.operand == 0 })
+      && !(isExact && options.objective == .time && mesh.ranks > options.machine.ranksPerNode)
+  }
+
   private func relax(
     _ best: inout [Int: SearchNode.Resting], _ operands: [SearchNode], _ modes: StepModes,
     _ candidate: GridEnumeration.Candidate, partial: [[Int]], gradients: Int, isRoot: Bool
@@ -119,6 +134,7 @@ final class MeshSearch {
         modes.operand(position, on: grid, partialAxes: partial[position]))
       guard let supply = supply(of: node, in: layout) else { return }
       cost = cost + supply.cost
+      guard cost < limit else { return }
       elements += pool.largestBox(layout)
       needed.append(layout)
     }
@@ -131,6 +147,7 @@ final class MeshSearch {
     cost =
       cost
       + model.work(macs: candidate.macs * passes, elements: elements * runs * passes)
+    if isRoot, let known = best.values.first, !(cost < known.cost) { return }
     for result in restingLayouts(pool[computed], isRoot: isRoot) {
       let target = pool.number(result)
       var total = cost + model.traffic(pool.volume(from: computed, to: target))
@@ -138,7 +155,11 @@ final class MeshSearch {
         total = total + reverse(from: pool[target], to: pool[computed])
       }
       if isRoot { total = total + placing(result) }
-      if let known = best[target], !(total < known.cost) { continue }
+      guard total < limit else { continue }
+      let known = isRoot ? best.values.first : best[target]
+      if let known, !(total < known.cost) { continue }
+      // Of the last step only the best is of use.
+      if isRoot { best.removeAll() }
       best[target] = SearchNode.Resting(
         layout: target, partialAxes: result.partialAxes, cost: total,
         decision: .init(operands: operands, needed: needed, grid: grid, computed: computed))
@@ -168,10 +189,14 @@ final class MeshSearch {
   private func restingLayouts(_ computed: Layout, isRoot: Bool) -> [Layout] {
     let partial = computed.partialAxes
     if isRoot {
-      // The output is no term of a sum, and on one rank only, unless it has to be everywhere.
-      let axes = partial + computed.replicationAxes
-      return computed.withoutAxes(Array(mesh.sliceAxes))
-        .refinements(by: axes, allWays: isExact && axes.count <= 3)
+      // The output is no term of a sum, and on one rank only, unless it has to be everywhere. By
+      // rounding, other cuts than those of the boxes computed may be better for it.
+      let idle = partial + computed.replicationAxes
+      let whole =
+        isExact && !idle.isEmpty
+        ? .replicated(computed.shape, mesh: mesh) : computed.withoutAxes(Array(mesh.sliceAxes))
+      let axes = isExact && !idle.isEmpty ? Array(mesh.axes.indices) : idle
+      return whole.refinements(by: axes, refinement(axes))
     }
     var layouts: [Layout] = []
     let subsets: [[Int]] =
@@ -180,9 +205,14 @@ final class MeshSearch {
         partial.indices.filter { bits >> $0 & 1 == 1 }.map { partial[$0] }
       } : partial.isEmpty ? [[]] : [[], partial]
     for reduced in subsets {
-      layouts += computed.refinements(by: reduced, allWays: isExact && reduced.count <= 3)
+      layouts += computed.refinements(by: reduced, refinement(reduced))
     }
     return layouts
+  }
+
+  private func refinement(_ axes: [Int]) -> Refinement {
+    guard isExact && axes.count <= 3 else { return .together }
+    return options.objective == .time ? .even : .any
   }
 
   /// The cheapest way to have a value where it is needed.
@@ -230,9 +260,12 @@ final class MeshSearch {
       ]
     case .axes(let axes): starts = [Layout(shape: shape, mesh: mesh, axes: axes)]
     case .free:
-      let axes = layout.replicationAxes
-      starts = layout.withoutAxes(Array(mesh.sliceAxes))
-        .refinements(by: axes, allWays: isExact && axes.count <= 3)
+      // With a halo, by rounding, other cuts than that of the boxes needed may be better.
+      let whole =
+        isExact && layout.hasWindows
+        ? .replicated(shape, mesh: mesh) : layout.withoutAxes(Array(mesh.sliceAxes))
+      let axes = whole.replicationAxes
+      starts = whole.refinements(by: axes, refinement(axes))
     }
     var best: (cost: SearchCost, origin: SearchNode.Origin)?
     for start in starts {
@@ -258,7 +291,7 @@ final class MeshSearch {
   /// Traffic of summing over all copies of a tensor: a reduction to one copy and a gather.
   private func gathering(_ start: Layout) -> SearchCost {
     let axes = start.replicationAxes
-    guard let one = start.refinements(by: axes, allWays: false).first else { return .zero }
+    guard let one = start.refinements(by: axes, .together).first else { return .zero }
     let reduced = pool.number(one)
     return model.traffic(pool.volume(from: pool.number(start.dual), to: reduced))
       + model.traffic(pool.volume(from: reduced, to: pool.number(start)))
@@ -285,16 +318,31 @@ final class MeshSearch {
     }
   }
 
-  /// Leaves out layouts that are no better than another and the way from there. Where the search is
-  /// exact and counts messages, which do not obey the triangle inequality, only those that cost more
-  /// than the best and a full exchange would are left out.
+  /// Leaves out layouts that are no better than another and the way from there, but not where the
+  /// search is exact and counts messages, which do not obey the triangle inequality; or where there
+  /// is a reverse pass, whose way is another.
+  ///
+  /// Where the search is bounded, the cheapest are kept, and of those that cut the dimensions into
+  /// other numbers of parts the cheapest of each kind: what a value costs to make often differs by
+  /// little, and what it costs to bring it into another layout by much.
   private func pruned(_ best: [Int: SearchNode.Resting]) -> [SearchNode.Resting] {
     let sorted = best.values.sorted {
       $0.cost != $1.cost ? $0.cost < $1.cost : $0.layout < $1.layout
     }
-    guard !(isExact && options.objective == .time) else { return sorted }
+    let isTriangular = options.objective != .time && options.needsGradient == nil
+    if isExact && !isTriangular { return sorted }
     var kept: [SearchNode.Resting] = []
+    var kinds = Set<[Int]>()
     for resting in sorted {
+      let layout = pool[resting.layout]
+      let kind = layout.cuts.indices.map { layout.parts($0) } + resting.partialAxes
+      let isNew = !kinds.contains(kind)
+      // Two values that are both partial along the same axes cannot be joined: one must not be.
+      if !isExact && kept.count >= Self.keptLayouts
+        && !(isNew && (kinds.count < Self.keptKinds || resting.partialAxes.isEmpty))
+      {
+        continue
+      }
       let isDominated = kept.contains { other in
         other.partialAxes == resting.partialAxes
           && !(resting.cost
@@ -302,7 +350,7 @@ final class MeshSearch {
       }
       if isDominated { continue }
       kept.append(resting)
-      if !isExact && kept.count >= Self.keptLayouts { break }
+      kinds.insert(kind)
     }
     return kept
   }

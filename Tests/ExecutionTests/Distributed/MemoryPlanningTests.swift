@@ -1,0 +1,220 @@
+import Execution
+import Kernels
+import Partitioning
+import Planning
+import TestSupport
+import Testing
+
+/// Plans within a limit of memory: what they promise, measured; and what a refusal says, tried.
+@Suite struct MemoryPlanningTests {
+  /// A product of two to four matrices, for some ranks.
+  struct Chain: CustomStringConvertible {
+    let extents: [Int]
+    var options: DistributionOptions
+
+    init(_ extents: [Int], ranks: Int, _ objective: Objective = .bytes) {
+      self.extents = extents
+      options = DistributionOptions(ranks: ranks, objective: objective)
+    }
+
+    init(seed: UInt64) {
+      var random = SeededGenerator(seed: seed)
+      let count = random.choice([2: 3, 3: 2, 4: 1])
+      extents = (0...count).map { _ in
+        random.integer(in: random.chance(0.2) ? 1...4 : 8...40)
+      }
+      options = DistributionOptions(
+        ranks: random.integer(in: 1...6), objective: random.chance(0.5) ? .bytes : .time)
+    }
+
+    var description: String {
+      "\(extents.map(String.init).joined(separator: "×")) on \(options.ranks) for "
+        + options.objective.rawValue
+    }
+
+    func bound() throws -> BoundExpression {
+      let last = extents.count - 1
+      return try BoundExpression(
+        (0..<last).map { "(m\($0))(m\($0 + 1))" }.joined(separator: ",") + "->(m0)(m\(last))",
+        shapes: (0..<last).map { [extents[$0], extents[$0 + 1]] })
+    }
+
+    func fitted(memory: Int?, ranks: Int? = nil) throws -> FittedPlan<Float> {
+      var options = options
+      options.ranks = ranks ?? options.ranks
+      return try FittedPlan<Float>(bound(), options: options, memory: memory)
+    }
+
+    /// The refusal of a limit; `nil` where something fits.
+    func refusal(memory: Int, ranks: Int? = nil) throws -> Refusal? {
+      do {
+        _ = try fitted(memory: memory, ranks: ranks)
+        return nil
+      } catch let error as ExecutionError {
+        guard let refusal = Refusal(error) else { throw error }
+        return refusal
+      }
+    }
+
+    /// Bytes of operands and result, which somebody has to hold at the end.
+    var sharedBytes: Int {
+      let last = extents.count - 1
+      return 4
+        * (0..<last).reduce(extents[0] * extents[last]) {
+          $0 + extents[$1] * extents[$1 + 1]
+        }
+    }
+  }
+
+  struct Refusal {
+    let needed: Int
+    let memory: Int
+    let ranks: Int
+    let tensor: String
+    let sufficientRanks: Int?
+
+    init?(_ error: ExecutionError) {
+      guard
+        case .notEnoughMemoryPerRank(
+          _, let needed, let memory, let ranks, let tensor, let sufficientRanks) = error
+      else { return nil }
+      (self.needed, self.memory, self.ranks) = (needed, memory, ranks)
+      (self.tensor, self.sufficientRanks) = (tensor, sufficientRanks)
+    }
+  }
+
+  /// Runs it, and compares what every rank received and held with what was predicted.
+  private static func check(_ fitted: FittedPlan<Float>, _ chain: Chain, seed: UInt64) throws {
+    let bound = try chain.bound()
+    // Sums of up to 40³ products of up to 4 such numbers are exact in Float.
+    let operands: [Tensor<Double>] = TensorData.smallIntegers.tensors(bound.shapes, seed: seed)
+    let expected = ReferenceEvaluator(bound).evaluate(operands)
+    let schedule = try RunSchedule(fitted.plan, overlap: fitted.overlap)
+    let results = try runForward(schedule, operands.map { $0.converted(to: Float.self) })
+    let (whole, isConsistent) = fitted.plan.output.assembled(results.map(\.box))
+    #expect(isConsistent)
+    #expect(mismatch(whole, expected) == nil, "\(chain)")
+    #expect(results.map(\.peakBytes).max() == fitted.peakBytes, "\(chain)")
+    for (rank, result) in results.enumerated() {
+      #expect(result.peakBytes == schedule.peakBytes(rank: rank, elementBytes: 4), "\(chain)")
+      #expect(result.receivedBytes == 4 * fitted.plan.receivedElements(by: rank), "\(chain)")
+    }
+  }
+
+  /// The number of ranks that a refusal names is enough, and one fewer is not.
+  private static func check(_ refusal: Refusal, _ chain: Chain, memory: Int) throws {
+    #expect(refusal.memory == memory)
+    #expect(refusal.ranks == chain.options.ranks)
+    #expect(refusal.needed > memory)
+    #expect(!refusal.tensor.isEmpty)
+    guard let enough = refusal.sufficientRanks else { return }
+    #expect(enough > chain.options.ranks)
+    #expect(try chain.fitted(memory: memory, ranks: enough).peakBytes <= memory, "\(chain)")
+    if enough - 1 > chain.options.ranks {
+      #expect(try chain.refusal(memory: memory, ranks: enough - 1) != nil, "\(chain)")
+    }
+  }
+
+  @Test(arguments: 0..<60) func whatFitsIsRightAndTheRestIsRefused(seed: UInt64) throws {
+    let chain = Chain(seed: seed)
+    var random = SeededGenerator(seed: seed ^ 0x5eed)
+    let free = try chain.fitted(memory: nil)
+    let least = chain.sharedBytes / chain.options.ranks
+    let memory = random.integer(in: least * 9 / 10...max(least * 2, free.peakBytes * 21 / 20))
+    do {
+      let fitted = try chain.fitted(memory: memory)
+      #expect(fitted.peakBytes <= memory, "\(chain)")
+      // Some rank holds no less than its share.
+      #expect(fitted.peakBytes * chain.options.ranks >= chain.sharedBytes, "\(chain)")
+      if memory >= free.peakBytes {
+        #expect(fitted.plan == free.plan && fitted.overlap, "\(chain)")
+      } else {
+        #expect(fitted.plan.search.cost >= free.plan.search.cost, "\(chain)")
+      }
+      try Self.check(fitted, chain, seed: seed)
+    } catch let error as ExecutionError {
+      try Self.check(#require(Refusal(error), "\(error)"), chain, memory: memory)
+    }
+  }
+
+  /// Less and less memory: first what is best, then plans that cost no less, at last a refusal.
+  @Test(arguments: [
+    Chain([48, 48, 48], ranks: 4), Chain([30, 50, 20, 40], ranks: 3),
+    Chain([40, 8, 40, 8], ranks: 6, .time), Chain([33, 7, 21], ranks: 2),
+  ])
+  func lessMemoryIsUsedUntilNothingFits(chain: Chain) throws {
+    let free = try chain.fitted(memory: nil)
+    #expect(try chain.fitted(memory: free.peakBytes).plan == free.plan)
+    var memory = free.peakBytes
+    var fits = 0
+    while let fitted = try? chain.fitted(memory: memory) {
+      #expect(fitted.peakBytes <= memory)
+      try Self.check(fitted, chain, seed: 3)
+      fits += 1
+      memory = min(fitted.peakBytes - 1, memory * 19 / 20)
+    }
+    #expect(fits >= 2)
+    let refusal = try #require(try chain.refusal(memory: memory))
+    try Self.check(refusal, chain, memory: memory)
+    // Who is given what was asked for, can run.
+    #expect(try chain.fitted(memory: refusal.needed).peakBytes <= refusal.needed)
+    #expect(try chain.refusal(memory: 1) != nil)
+  }
+
+  /// Operands and result take 4.1 times the limit, and the boxes of a step without slices 1.1 times.
+  @Test func slicesLetALargerProductFit() throws {
+    let chain = Chain([60, 60, 60], ranks: 4)
+    let memory = chain.sharedBytes / 4 * 29 / 20
+    let fitted = try chain.fitted(memory: memory)
+    #expect(chain.sharedBytes > 2 * memory)
+    #expect(fitted.plan.mesh.sliceCount > 1)
+    #expect(fitted.peakBytes <= memory)
+    try Self.check(fitted, chain, seed: 5)
+  }
+
+  /// For time one rank is best, for messages would take longer than the work. But one rank cannot
+  /// hold it all, though it could hold any step.
+  @Test func ranksThatNeedNotWorkHelpToHold() throws {
+    let chain = Chain(Array(repeating: 12, count: 6), ranks: 4, .time)
+    #expect(try chain.fitted(memory: nil).plan.mesh.ranks == 1)
+    let memory = chain.sharedBytes / 2
+    let fitted = try chain.fitted(memory: memory)
+    #expect(fitted.peakBytes <= memory)
+    try Self.check(fitted, chain, seed: 7)
+  }
+
+  /// One rank cannot do with less than operands and result.
+  @Test func aRankAloneNeedsItAll() throws {
+    let chain = Chain([16, 16, 16], ranks: 1)
+    #expect(try chain.fitted(memory: chain.sharedBytes * 2).plan.ranks == 1)
+    let refusal = try #require(try chain.refusal(memory: chain.sharedBytes - 1))
+    #expect(refusal.needed >= chain.sharedBytes)
+    #expect(refusal.ranks == 1)
+    #expect(refusal.sufficientRanks == 2)
+  }
+
+  /// What stays in one piece can be refused, and then no number of ranks helps.
+  @Test func wordsForARefusal() {
+    func text(_ sufficientRanks: Int?, ranks: Int) -> String {
+      "\(ExecutionError.notEnoughMemoryPerRank(expression: "ij->i", needed: 120, memory: 100, ranks: ranks, tensor: "operand 0", sufficientRanks: sufficientRanks))"
+    }
+    #expect(
+      text(7, ranks: 3)
+        == "cannot contract 'ij->i' on 3 ranks with 100 bytes each: the plan that needs least needs "
+        + "120, 20 too many; most of it is operand 0; 7 ranks would do")
+    #expect(text(nil, ranks: 1).hasPrefix("cannot contract 'ij->i' on 1 rank with 100 bytes each"))
+    #expect(
+      text(nil, ranks: 1).hasSuffix(
+        "; no number of ranks was found that would do: allow more memory"))
+  }
+
+  @Test func whatCannotBeAddressedIsRefused() throws {
+    let bound = try BoundExpression("i,j->ij", shapes: [[1 << 25], [1 << 25]])
+    for memory in [nil, 1 << 30] {
+      let error = #expect(throws: (any Error).self) {
+        try FittedPlan<Float>(bound, options: .init(ranks: 4), memory: memory)
+      }
+      #expect("\(try #require(error))".contains("is larger than can be addressed"))
+    }
+  }
+}
