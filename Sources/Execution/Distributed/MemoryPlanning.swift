@@ -62,22 +62,28 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
       for rank in [0, plan.mesh.ranks - 1] {
         let box = layout.box(of: rank)
         if box.count > most.count {
-          most = (box.count, "\(name), of which a rank needs \(box.shape)")
+          most = (box.count, "\(name), of which a rank holds \(box.shape)")
         }
       }
     }
+    func operand(_ number: Int) -> String {
+      "operand \(number) of shape \(expression.shapes[number])"
+    }
+    // What rests is there all the time, and where a step runs in slices it is the larger part.
+    for (number, layout) in plan.inputs.enumerated() { consider(operand(number), layout) }
     for (index, (step, distribution)) in zip(plan.plan.steps, plan.steps).enumerated() {
       for (position, value) in step.operands.enumerated() {
         let name =
           value < expression.operands.count
-          ? "operand \(value) of shape \(expression.shapes[value])"
+          ? operand(value)
           : "the result of step \(value - expression.operands.count)"
         consider(name, distribution.operands[position])
       }
       let isLast = index == plan.steps.count - 1
-      consider(
-        "the result" + (isLast ? "" : " of step \(index)") + " of shape \(step.resultShape)",
-        distribution.computed)
+      let name =
+        "the result" + (isLast ? "" : " of step \(index)") + " of shape \(step.resultShape)"
+      consider(name, distribution.computed)
+      consider(name, isLast ? plan.output : distribution.result)
     }
     return most.name
   }

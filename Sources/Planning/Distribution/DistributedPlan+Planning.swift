@@ -10,6 +10,11 @@ extension DistributedPlan {
     _ expression: BoundExpression, options: DistributionOptions
   ) throws {
     try options.validate(for: expression)
+    if let shape = (expression.shapes + [expression.outputShape]).first(
+      where: { !Plan.isAddressable($0) })
+    {
+      throw DistributionError.tooLarge(expression: expression.text, shape: shape)
+    }
     let search = try DistributionSearch(expression, options: options)
     // Where latency rules, ranks only get in each other's way: then fewer of them are better.
     let isFree = options.inputs?.allSatisfy { $0 == .free } ?? true
