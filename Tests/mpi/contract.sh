@@ -71,6 +71,55 @@ for case in chain layer circular; do
   done
 done
 set +f
+# Random expressions: plain and convolution modes, two to four operands; a line is what follows
+# `convoy contract`. The result of one process is what the tests of Execution check.
+"$python" - >random <<'PY'
+import random
+
+import numpy as np
+
+random.seed(23)
+values = np.random.default_rng(23)
+for number in range(12):
+    modes = {mode: random.choice([1, 2, 3, 5, 7, 11]) for mode in "abcdefg"[: random.randint(3, 7)]}
+    count = random.randint(2, 4)
+    operands = [random.sample(sorted(modes), random.randint(1, len(modes))) for _ in range(count)]
+    carriers = {mode: [o for o in operands if mode in o] for mode in modes}
+    convolved = [m for m in modes if len(carriers[m]) > 1 and random.random() < 0.4]
+    output = [m for m in modes if carriers[m] and (m in convolved or random.random() < 0.5)]
+    random.shuffle(output)
+    files = []
+    for index, operand in enumerate(operands):
+        # The first carrier is the feature; filters are shorter.
+        shape = [
+            modes[m] + 6 if m in convolved and carriers[m][0] is operand
+            else random.randint(1, 3) if m in convolved else modes[m]
+            for m in operand
+        ]
+        files.append(f"random{number}-{index}.npy")
+        np.save(files[-1], values.integers(-2, 3, shape).astype("float64"))
+    rules = [
+        f"--conv {m}:stride={random.randint(1, 2)},dilation={random.randint(1, 2)},"
+        + random.choice(["padding=full", "padding=same", "boundary=circular,padding=wrap"])
+        + random.choice(["", ",kind=correlation"])
+        for m in convolved
+    ]
+    text = ",".join("".join(o) for o in operands) + "->" + "".join(output)
+    text += "|" + "".join(convolved) if convolved else ""
+    print(text, *files, *rules)
+PY
+number=0
+while read -r arguments; do
+  # shellcheck disable=SC2086
+  "$convoy" contract $arguments --out expected.npy || fail "$arguments" "it fails on one process"
+  ranks=$((number % 4 + 2))
+  # shellcheck disable=SC2086
+  check "random expression $number on $ranks ranks" 0 '' $ranks "$convoy" contract $arguments \
+    --out random.npy --report random.json --objective bytes </dev/null
+  same "${arguments%% *} on $ranks ranks gives the same bits" expected.npy random.npy
+  asPredicted "${arguments%% *} on $ranks ranks moves and holds what was predicted" random.json
+  number=$((number + 1))
+done <random
 check "a trace" 0 '' 3 "$convoy" contract 'ab,bc->ac' a.npy b.npy --out traced.npy \
   --trace trace.json --objective bytes
 if "$python" -c '
