@@ -106,6 +106,11 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
         / Double(options.ranks)
     }
 
+    /// What a search counts: many operands on many ranks take longer to plan for.
+    private var weight: Int {
+      1 + options.ranks / 16 * max(0, expression.operands.count - 2) + options.ranks / 128
+    }
+
     private var limit: Double {
       Double(memory ?? .max) / Double(MemoryLayout<Element>.stride)
     }
@@ -131,8 +136,7 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
       // sending, is not known before, so the bound is tightened until it works or nothing is left.
       for share in options.slices == nil ? [1.0, 0.75, 0.55, 0.4] : [1.0, 0.6] {
         options.stepElementLimit = limit * share
-        // Many ranks take longer to plan for.
-        budget -= 1 + options.ranks / 64
+        budget -= weight
         guard budget >= 0, let plan = try? DistributedPlan(expression, options: options) else {
           return nil
         }
