@@ -183,6 +183,19 @@ import Testing
     #expect(try chain.refusal(memory: 1) != nil)
   }
 
+  /// However little there is, the refusal says what is true: with as much as it asks for, and on as
+  /// many ranks as it names, something fits. (On 6 and 8 ranks four times too much was asked for
+  /// once, and no number of ranks was found.)
+  @Test(arguments: [2, 6, 8, 12, 14]) func refusalsAreTrue(ranks: Int) throws {
+    let chain = Chain([40, 8, 40, 8], ranks: ranks, .time)
+    let refusal = try #require(try chain.refusal(memory: 400))
+    #expect(try chain.fitted(memory: refusal.needed).peakBytes <= refusal.needed)
+    // Operands and result are shared out; what is needed beyond is at most as much again.
+    #expect(refusal.needed < 2 * chain.sharedBytes / ranks + 100)
+    #expect(refusal.sufficientRanks == 16)
+    #expect(try chain.fitted(memory: 400, ranks: 16).peakBytes <= 400)
+  }
+
   /// Operands and result take 4.1 times the limit, and the boxes of a step without slices 1.1 times.
   @Test func slicesLetALargerProductFit() throws {
     let chain = Chain([60, 60, 60], ranks: 4)
