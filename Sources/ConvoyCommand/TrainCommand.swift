@@ -28,7 +28,7 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     try reportingOnEveryRank { communicator in
       // A mistake in it is one that all ranks make: one of them is to say so.
-      let configuration = try together(communicator) {
+      let configuration = try communicator.together {
         try TrainingConfiguration(file: self.configuration, overrides: overrides)
       }
       HostMemory.keepFreed()

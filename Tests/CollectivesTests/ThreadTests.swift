@@ -66,6 +66,30 @@ struct ThreadTests {
     #expect("\(expected)" == "rank \(failing) failed: no data on \(failing)")
   }
 
+  /// Rank 1 fails, and 0 has heard of it: whichever of them is first, what happened is thrown, and
+  /// becomes known to the ranks that wait.
+  @Test(arguments: [true, false])
+  func aCauseIsThrownRatherThanWhatIsHeardOfIt(causeIsFirst: Bool) {
+    #expect(throws: Broken(rank: 1)) {
+      _ = try ThreadCommunicator.run(ranks: 3) { group in
+        if group.rank == 2 {
+          while true {
+            do {
+              try group.barrier()
+            } catch CollectiveError.rankFailed(rank: 1, description: "no data on 1") {
+              // Nor does what this rank has heard replace it.
+              throw CollectiveError.rankFailed(rank: 1, description: "no data on 1")
+            } catch is CollectiveError {}
+          }
+        }
+        // The second waits until the group has failed.
+        if (group.rank == 1) != causeIsFirst { while (try? group.barrier()) != nil {} }
+        if group.rank == 1 { throw Broken(rank: 1) }
+        throw CollectiveError.failedElsewhere(ranks: [1])
+      }
+    }
+  }
+
   /// Sender and receiver are both freed, whichever of the two is waiting.
   @Test(arguments: [true, false])
   func aRankThatThrowsEndsAnExchange(othersSend: Bool) throws {

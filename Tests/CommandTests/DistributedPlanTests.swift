@@ -3,6 +3,8 @@ import Testing
 
 /// `plan --ranks P`: the table, the JSON and the drawing of plans for several ranks.
 @Suite struct DistributedPlanTests {
+  /// The keys of a plan alone, and those that several ranks add.
+  @dynamicMemberLookup
   struct Report: Decodable {
     struct Step: Decodable {
       var operands: [Int]
@@ -26,29 +28,33 @@ import Testing
       var count: Int
     }
 
-    var expression: String
-    var optimizer: String
-    var path: [[Int]]
-    var macs: Double
-    var trainingMacs: Double
-    var leftToRightMacs: Double
-    var largestIntermediate: Double
-    var ranks: Int
-    var peakBytesPerRank: [Int]
-    var peakBytesAreExact: Bool
-    var bytesReceivedPerRank: [Int]
-    var steps: [Step]
-    var hash: String
-    var cost: Double
-    var mesh: [Int]
-    var objective: String
-    var objectiveCost: Double
-    var exact: Bool
-    var lowerBound: Double
-    var summary: String?
-    var slices: Slices?
-    var inputLayouts: [String]
-    var outputLayout: String
+    struct Distribution: Decodable {
+      var mesh: [Int]
+      var objective: String
+      var objectiveCost: Double
+      var exact: Bool
+      var lowerBound: Double
+      var summary: String?
+      var slices: Slices?
+      var inputLayouts: [String]
+      var outputLayout: String
+    }
+
+    let plan: PlanKeys<Step, Int>
+    let distribution: Distribution
+
+    init(from decoder: any Decoder) throws {
+      plan = try PlanKeys(from: decoder)
+      distribution = try Distribution(from: decoder)
+    }
+
+    subscript<Value>(dynamicMember key: KeyPath<PlanKeys<Step, Int>, Value>) -> Value {
+      plan[keyPath: key]
+    }
+
+    subscript<Value>(dynamicMember key: KeyPath<Distribution, Value>) -> Value {
+      distribution[keyPath: key]
+    }
   }
 
   /// 64³ on 8 ranks for the least bytes.

@@ -73,6 +73,14 @@ import Testing
       .check(in: Self.folder())
   }
 
+  /// Whichever of the ranks, which are threads, is the first to wait gives up.
+  @Test(arguments: [2, 5]) func ranksThatDoNotComeInTimeEndInOneMessage(ranks: Int) throws {
+    try BadInput(
+      "no time", Self.contract + ["--ranks", "\(ranks)", "--timeout", "1e-9"], code: 1,
+      "convoy: error: rank …"
+    ).check(in: Self.folder())
+  }
+
   /// One message, also where one rank alone notices and the others hear of it.
   static let failures = [
     BadInput(

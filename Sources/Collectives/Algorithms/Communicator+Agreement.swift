@@ -14,7 +14,10 @@ extension Communicator {
     if case .failure = result { failed = true }
     let all = try gatherBytes([failed ? 1 : 0])
     let ranks = (0..<size).filter { all[$0] != 0 }
-    guard let first = ranks.first, first != rank else { return try result.get() }
+    guard let first = ranks.first else { return try result.get() }
+    // A rank that threw at once could end the call of another, which then would say only that.
+    try? barrier()
+    if first == rank { return try result.get() }
     throw CollectiveError.failedElsewhere(ranks: ranks)
   }
 

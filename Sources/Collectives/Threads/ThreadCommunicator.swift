@@ -30,7 +30,8 @@ public final class ThreadCommunicator: Communicator {
   ///
   /// The ranks block in collectives, so they are threads of their own, not tasks of Swift's pool.
   /// A rank that throws makes the pending and the next call of every other rank throw
-  /// `CollectiveError.rankFailed`; `run` throws the error that came first.
+  /// `CollectiveError.rankFailed`; `run` throws the error that came first, but none that only tells
+  /// of another rank's.
   public static func run<R: Sendable>(
     ranks: Int, _ body: @escaping @Sendable (any Communicator) throws -> R
   ) throws -> [R] {

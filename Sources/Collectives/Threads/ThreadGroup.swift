@@ -33,13 +33,22 @@ final class ThreadGroup: @unchecked Sendable {
     mailboxes = Array(repeating: Mailbox(), count: size * size)
   }
 
-  /// The first error wakes all ranks that wait.
+  /// The first error wakes all ranks that wait. One that only tells of another rank's is replaced
+  /// by that, should it come later.
   func fail(rank: Int, error: any Error) {
     locked {
-      guard firstError == nil else { return }
+      guard firstError.map({ isHearsay($0) && !isHearsay(error) }) ?? true else { return }
       firstError = error
       failure = .rankFailed(rank: rank, description: "\(error)")
       condition.broadcast()
+    }
+  }
+
+  /// Whether an error came to a rank from another one.
+  private func isHearsay(_ error: any Error) -> Bool {
+    switch error {
+    case CollectiveError.failedElsewhere, CollectiveError.rankFailed: true
+    default: false
     }
   }
 

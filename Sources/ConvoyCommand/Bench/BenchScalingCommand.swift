@@ -72,7 +72,10 @@ struct BenchScalingCommand: ParsableCommand {
       communicator.enter(CollectiveStep(number: 0, description: "read the cases"))
       let (entries, model) = try communicator.together {
         if let svg, communicator.rank == 0 { try requireWritable(svg) }
-        return (try readCases(), try machine.map(machineModel) ?? .standard)
+        return (
+          try ScalingCase.read(path: cases, filter: filter),
+          try machine.map(machineModel) ?? .standard
+        )
       }
       // Tensors are made anew in every run, as in training; the pages need not be.
       HostMemory.keepFreed()
@@ -80,21 +83,6 @@ struct BenchScalingCommand: ParsableCommand {
       case .float32: try measure(entries, Float.self, model, communicator)
       case .float64: try measure(entries, Double.self, model, communicator)
       }
-    }
-  }
-
-  private func readCases() throws -> [ScalingCase] {
-    do {
-      let all = try ScalingCase.read(path: cases)
-      guard let filter else { return all }
-      let some = all.filter { $0.name.lowercased().contains(filter.lowercased()) }
-      guard !some.isEmpty else {
-        throw ScalingCasesError(
-          path: cases, problem: .noMatch(filter: filter, names: all.map(\.name)))
-      }
-      return some
-    } catch let error as ScalingCasesError {
-      throw ValidationError(error.description)
     }
   }
 

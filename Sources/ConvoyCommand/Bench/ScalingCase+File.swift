@@ -28,6 +28,20 @@ extension ScalingCase {
     return entries.map(\.value)
   }
 
+  /// Those with `filter` in their names.
+  ///
+  /// - Throws: `ScalingCasesError`, `.noMatch` among them.
+  static func read(path: String, filter: String?) throws -> [ScalingCase] {
+    let all = try read(path: path)
+    guard let filter else { return all }
+    let some = all.filter { $0.name.lowercased().contains(filter.lowercased()) }
+    guard !some.isEmpty else {
+      throw ScalingCasesError(
+        path: path, problem: .noMatch(filter: filter, names: all.map(\.name)))
+    }
+    return some
+  }
+
   private static func contents(_ path: String) throws(ScalingCasesError) -> Data {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {

@@ -1,3 +1,4 @@
+import Convoy
 import Foundation
 
 /// Parallel efficiency over the number of ranks as SVG: a line per case, dashed for weak scaling.
@@ -56,7 +57,7 @@ struct ScalingDrawing {
       .weak { stroke-dasharray: 7 4 }
       </style>
       <rect width="\(number(width))" height="\(number(height))" fill="white"/>
-      <text x="\(number(Self.left))" y="32" class="title">\(escaped(title))</text>
+      <text x="\(number(Self.left))" y="32" class="title">\(xmlText(title))</text>
       \((axes + series.indices.flatMap(drawn) + series.indices.flatMap(legend))
         .joined(separator: "\n"))
       </svg>
@@ -115,7 +116,7 @@ struct ScalingDrawing {
           + "\(number(100 * point.efficiency)) %, \(number(point.gigaflopsPerSecond)) GFLOP/s"
         return "<circle cx=\"\(number(x(point.ranks)))\" "
           + "cy=\"\(number(y(100 * point.efficiency)))\" r=\"3.5\" fill=\"\(color)\">"
-          + "<title>\(escaped(label))</title></circle>"
+          + "<title>\(xmlText(label))</title></circle>"
       }
   }
 
@@ -140,23 +141,9 @@ struct ScalingDrawing {
   }
 
   private func text(_ text: String, _ x: Double, _ y: Double, anchor: String = "start") -> String {
-    "<text x=\"\(number(x))\" y=\"\(number(y))\" text-anchor=\"\(anchor)\">\(escaped(text))</text>"
+    "<text x=\"\(number(x))\" y=\"\(number(y))\" text-anchor=\"\(anchor)\">\(xmlText(text))</text>"
   }
 
   /// A tenth of a pixel is enough.
   private func number(_ value: Double) -> String { String(format: "%.1f", value) }
-
-  private func escaped(_ text: String) -> String {
-    text.reduce(into: "") { result, character in
-      switch character {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      // Control characters may not stand in XML at all.
-      case let character where character.unicodeScalars.contains { $0.value < 32 }: result += " "
-      default: result.append(character)
-      }
-    }
-  }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Convoy
 import Formats
 import Foundation
+import Synchronization
 
 struct ContractCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -43,7 +44,7 @@ struct ContractCommand: ParsableCommand {
   }
 
   func run() throws {
-    try reportingOnEveryRank(watchdog: Watchdog(arrival: .seconds(timeout))) { communicator in
+    try reportingOnEveryRank(watchdog: watchdog) { communicator in
       let ranks = distribution.ranks ?? communicator.size
       try communicator.together {
         if communicator.size > 1 && ranks != communicator.size {
@@ -59,6 +60,8 @@ struct ContractCommand: ParsableCommand {
       }
     }
   }
+
+  private var watchdog: Watchdog { Watchdog(arrival: .seconds(timeout)) }
 
   /// As one of several processes.
   private func contract(on communicator: any Communicator) throws {
@@ -83,14 +86,22 @@ struct ContractCommand: ParsableCommand {
   private func contract(onThreads ranks: Int) throws {
     try checkOutputs()
     let (files, bound) = try openOperands()
+    let watchdog = self.watchdog
     func run<Element: TensorElement>(_ type: Element.Type) throws {
       let run: DistributedContractRun<Element> = try prepared(files, bound, ranks: ranks)
+      let lastWord = Mutex(())
       _ = try ThreadCommunicator.run(ranks: ranks) { communicator in
+        try communicator.watch(watchdog) { _ in }
         do {
           try run(on: communicator)
         } catch let error as CollectiveError {
-          // Whoever is first is heard, and that shall be the rank where it happened.
-          guard case .failedElsewhere = error else { throw error }
+          guard case .timedOut = error else { throw error }
+          // The rank that did not come is a thread, which nobody can end but with the process.
+          // Several ranks may have waited for it: the first one speaks.
+          lastWord.withLock { _ in
+            note("convoy: error: \(error)")
+            communicator.abort(code: 1)
+          }
         }
       }
     }

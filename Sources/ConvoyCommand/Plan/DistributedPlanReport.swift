@@ -3,13 +3,18 @@ import Convoy
 /// The JSON of `convoy plan --ranks P --json`: the keys of `PlanReport`, and how work and tensors are
 /// distributed.
 struct DistributedPlanReport: Encodable {
-  struct StepReport: Encodable {
-    let operands: [Int]
-    let result: Int
-    let contraction: String
-    let shape: [Int]
-    /// Of the whole step.
-    let macs: Count
+  struct Step: Encodable {
+    let step: StepReport
+    let distribution: StepDistribution
+
+    func encode(to encoder: any Encoder) throws {
+      // Both write into one object.
+      try step.encode(to: encoder)
+      try distribution.encode(to: encoder)
+    }
+  }
+
+  struct StepDistribution: Encodable {
     /// Parts per mode.
     let grid: String
     /// In which the operands are needed, and in which the result rests.
@@ -29,84 +34,62 @@ struct DistributedPlanReport: Encodable {
     let count: Int
   }
 
-  let expression: String
-  let shapes: [[Int]]
-  let output: [Int]
-  let optimizer: String
-  let path: [[Int]]
-  let macs: Count
-  let trainingMacs: Count
-  let leftToRightMacs: Count
-  let paperMacs: Count
-  /// The count that `--cost` names.
-  let cost: Count
-  /// Elements.
-  let largestIntermediate: Count
-  let ranks: Int
-  /// Axes of the ranks that work.
-  let mesh: [Int]
-  let objective: String
-  /// What the search made least, in the unit of the objective: macs, bytes or seconds.
-  let objectiveCost: Double
-  /// Whether no order and no grid is better.
-  let exact: Bool
-  /// The sum of the steps' own bounds, in the same unit.
-  let lowerBound: Double
-  let summary: String?
-  /// Of a plan that runs through a mode in sequence.
-  let slices: Slices?
-  let peakBytesPerRank: [Count]
-  /// `false` for a plan that no machine can run: then the bytes are those of its tensors alone.
-  let peakBytesAreExact: Bool
-  let bytesReceivedPerRank: [Int]
-  /// Where the operands start, and the result ends.
-  let inputLayouts: [String]
-  let outputLayout: String
-  let steps: [StepReport]
-  let hash: String
+  struct Distribution: Encodable {
+    /// Axes of the ranks that work.
+    let mesh: [Int]
+    let objective: String
+    /// What the search made least, in the unit of the objective: macs, bytes or seconds.
+    let objectiveCost: Double
+    /// Whether no order and no grid is better.
+    let exact: Bool
+    /// The sum of the steps' own bounds, in the same unit.
+    let lowerBound: Double
+    let summary: String?
+    /// Of a plan that runs through a mode in sequence.
+    let slices: Slices?
+    /// Where the operands start, and the result ends.
+    let inputLayouts: [String]
+    let outputLayout: String
+  }
+
+  let plan: PlanReport<Step>
+  let distribution: Distribution
+
+  func encode(to encoder: any Encoder) throws {
+    try plan.encode(to: encoder)
+    try distribution.encode(to: encoder)
+  }
 
   init(_ explanation: PlanExplanation, needs: RankNeeds, includesPaperCost: Bool) {
     let plan = explanation.plan
     let order = plan.plan
-    expression = order.expression.text
-    shapes = order.expression.shapes
-    output = order.expression.outputShape
-    optimizer = order.optimizer
-    path = order.path
-    macs = Count(order.macs)
-    trainingMacs = Count(order.trainingMacs)
-    leftToRightMacs = Count(order.leftToRightMacs)
-    paperMacs = Count(order.paperMacs)
-    cost = Count(includesPaperCost ? order.paperMacs : order.macs)
-    largestIntermediate = Count(order.largestIntermediate)
-    ranks = plan.ranks
-    mesh = plan.mesh.axes
-    objective = plan.search.objective.rawValue
-    objectiveCost = plan.search.cost
-    exact = plan.search.isExact
-    lowerBound = plan.search.lowerBound
-    summary = explanation.summary
-    slices = plan.slicedMode.map {
-      Slices(mode: order.expression.modes[$0].mode.description, count: plan.mesh.sliceCount)
-    }
-    peakBytesPerRank = needs.peakBytes.map(Count.init)
-    peakBytesAreExact = needs.isExact
-    bytesReceivedPerRank = needs.receivedBytes
-    inputLayouts = zip(plan.inputs, order.expression.operands).map {
-      plan.layoutText($0, modes: $1)
-    }
-    outputLayout = plan.layoutText(plan.output, modes: order.expression.output)
-    steps = zip(order.steps, explanation.steps).enumerated().map { index, pair in
-      let (step, explained) = pair
-      return StepReport(
-        operands: step.operands, result: plan.inputs.count + index,
-        contraction: explained.contraction, shape: step.resultShape, macs: Count(step.macs),
-        grid: explained.grid, operandLayouts: explained.operands, layout: explained.result,
-        macsOfBusiestRank: Count(explained.macs), bytesIn: Count(explained.bytesIn),
-        bytesOut: Count(explained.bytesOut), seconds: explained.seconds,
-        lowerBoundBytes: explained.lowerBoundBytes, slices: explained.slices)
-    }
-    hash = plan.hashText
+    self.plan = PlanReport(
+      order, needs: needs,
+      steps: explanation.steps.enumerated().map { index, step in
+        Step(step: StepReport(index, of: order), distribution: StepDistribution(step))
+      },
+      hash: plan.hashText, includesPaperCost: includesPaperCost)
+    distribution = Distribution(
+      mesh: plan.mesh.axes, objective: plan.search.objective.rawValue,
+      objectiveCost: plan.search.cost, exact: plan.search.isExact,
+      lowerBound: plan.search.lowerBound, summary: explanation.summary,
+      slices: plan.slicedMode.map {
+        Slices(mode: order.expression.modes[$0].mode.description, count: plan.mesh.sliceCount)
+      },
+      inputLayouts: zip(plan.inputs, order.expression.operands).map {
+        plan.layoutText($0, modes: $1)
+      },
+      outputLayout: plan.layoutText(plan.output, modes: order.expression.output))
+  }
+}
+
+extension DistributedPlanReport.StepDistribution {
+  fileprivate init(_ step: StepExplanation) {
+    self.init(
+      grid: step.grid, operandLayouts: step.operands, layout: step.result,
+      macsOfBusiestRank: Count(step.macs), bytesIn: Count(step.bytesIn),
+      bytesOut: Count(step.bytesOut), seconds: step.seconds,
+      lowerBoundBytes: step.lowerBoundBytes, slices: step.slices)
   }
 }
 
@@ -116,6 +99,13 @@ struct RankNeeds {
   let peakBytes: [Double]
   /// Whether the peaks count everything that a run allocates.
   let isExact: Bool
+
+  /// Of one rank alone.
+  init(peakBytes: Double, isExact: Bool) {
+    receivedBytes = [0]
+    self.peakBytes = [peakBytes]
+    self.isExact = isExact
+  }
 
   /// - Parameter gradients: of these operands, in a run forward and back; `nil`: forward only.
   /// - Throws: `ExecutionError.slicedGradients`.

@@ -20,16 +20,9 @@ struct Count: Encodable {
   }
 }
 
-/// The JSON of `convoy plan --json`.
-struct PlanReport: Encodable {
-  struct StepReport: Encodable {
-    let operands: [Int]
-    let result: Int
-    let contraction: String
-    let shape: [Int]
-    let macs: Count
-  }
-
+/// The JSON of `convoy plan --json`. Of several ranks there are more keys, also in each step: see
+/// `DistributedPlanReport`.
+struct PlanReport<Step: Encodable>: Encodable {
   let expression: String
   let shapes: [[Int]]
   let output: [Int]
@@ -48,10 +41,10 @@ struct PlanReport: Encodable {
   /// `false` for a plan that no machine can run: then the bytes are those of its tensors alone.
   let peakBytesAreExact: Bool
   let bytesReceivedPerRank: [Int]
-  let steps: [StepReport]
+  let steps: [Step]
   let hash: String
 
-  init(_ plan: Plan, peakBytes: Double, isExact: Bool, includesPaperCost: Bool) {
+  init(_ plan: Plan, needs: RankNeeds, steps: [Step], hash: String, includesPaperCost: Bool) {
     expression = plan.expression.text
     shapes = plan.expression.shapes
     output = plan.expression.outputShape
@@ -63,17 +56,41 @@ struct PlanReport: Encodable {
     paperMacs = Count(plan.paperMacs)
     cost = Count(includesPaperCost ? plan.paperMacs : plan.macs)
     largestIntermediate = Count(plan.largestIntermediate)
-    ranks = 1
-    peakBytesPerRank = [Count(peakBytes)]
-    peakBytesAreExact = isExact
-    bytesReceivedPerRank = [0]
-    steps = plan.steps.enumerated().map { index, step in
-      StepReport(
-        operands: step.operands, result: plan.expression.operands.count + index,
-        contraction: plan.contractionText(step), shape: step.resultShape,
-        macs: Count(step.macs))
-    }
-    hash = plan.hashText
+    ranks = needs.peakBytes.count
+    peakBytesPerRank = needs.peakBytes.map(Count.init)
+    peakBytesAreExact = needs.isExact
+    bytesReceivedPerRank = needs.receivedBytes
+    self.steps = steps
+    self.hash = hash
+  }
+}
+
+struct StepReport: Encodable {
+  let operands: [Int]
+  let result: Int
+  let contraction: String
+  let shape: [Int]
+  /// Of the whole step.
+  let macs: Count
+
+  /// - Parameter index: of the step in the plan.
+  init(_ index: Int, of plan: Plan) {
+    let step = plan.steps[index]
+    operands = step.operands
+    result = plan.expression.operands.count + index
+    contraction = plan.contractionText(step)
+    shape = step.resultShape
+    macs = Count(step.macs)
+  }
+}
+
+extension PlanReport<StepReport> {
+  /// In one process.
+  init(_ plan: Plan, peakBytes: Double, isExact: Bool, includesPaperCost: Bool) {
+    self.init(
+      plan, needs: RankNeeds(peakBytes: peakBytes, isExact: isExact),
+      steps: plan.steps.indices.map { StepReport($0, of: plan) }, hash: plan.hashText,
+      includesPaperCost: includesPaperCost)
   }
 }
 

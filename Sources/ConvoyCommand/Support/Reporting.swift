@@ -24,7 +24,7 @@ func exitCode(of error: any Error) -> Int32 {
   switch error {
   case is ExpressionError, is OrderError, is NetworkError, is ValidationError: 64
   case let error as DistributionError: error.isBadInput ? 64 : 1
-  case is MachineFileError: 64
+  case is MachineFileError, is ScalingCasesError: 64
   case let error as FormatError: error.isBadInput ? 64 : 1
   case let error as TrainingError: error.isBadInput ? 64 : 1
   case let error as CommandError: error.isBadInput ? 64 : 1
@@ -54,9 +54,7 @@ extension DistributionError {
 extension TrainingError {
   fileprivate var isBadInput: Bool {
     switch self {
-    case .nonFiniteLoss, .nonFiniteTestLoss, .nonFiniteParameter, .failedElsewhere,
-      .outputUnwritable:
-      false
+    case .nonFiniteLoss, .nonFiniteTestLoss, .nonFiniteParameter, .outputUnwritable: false
     default: true
     }
   }
@@ -124,7 +122,7 @@ func reportingOnEveryRank(
 /// Whether this rank reports an error that several ranks may have.
 private func isToldHere(_ error: any Error, rank: Int) -> Bool {
   switch error {
-  case TrainingError.failedElsewhere, CollectiveError.failedElsewhere: false
+  case CollectiveError.failedElsewhere: false
   case CollectiveError.differentValues, CollectiveError.mismatchedCalls: rank == 0
   case let error as TrainingError: !error.isSameOnAllRanks || rank == 0
   default: true

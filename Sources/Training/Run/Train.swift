@@ -19,7 +19,7 @@ import Logging
 /// - Throws: `TrainingError`, `NetworkError`, `FormatError`, `CollectiveError`. If a rank throws in
 ///   the middle of a run, the others may wait for it: the caller must then end the job
 ///   (`Communicator.abort`). What can go wrong before the first step, and a loss that is no number,
-///   ends the call on all ranks: see `TrainingError.failedElsewhere` and `isSameOnAllRanks`.
+///   ends the call on all ranks: see `CollectiveError.failedElsewhere` and `isSameOnAllRanks`.
 public func train(
   _ configuration: TrainingConfiguration, communicator: any Communicator, resume: String? = nil,
   logger: Logger = Logger(label: "convoy.training"),
@@ -33,7 +33,7 @@ public func train(
   do {
     // Ranks that were not given the same would wait for each other.
     try requireEqualConfigurations(configuration, communicator)
-    try together(communicator) {
+    try communicator.together {
       guard communicator.rank == 0 else { return }
       if resume == nil { made = try folder.create() } else { try folder.open() }
     }
@@ -46,40 +46,30 @@ public func train(
     RunFolder.remove(made)
     // Whatever goes wrong here goes wrong on all ranks together, but for the communicator itself.
     // The rank that reports it ends the job: not before the folder is gone.
-    if !(error is CollectiveError) { try? communicator.barrier() }
+    if isAgreedOn(error) { try? communicator.barrier() }
     throw error
   }
   return try trainer.run(observe)
 }
 
-/// Does something on every rank, and throws on all ranks if it throws on one: the error itself on
-/// the first of the ranks where it happened, `TrainingError.failedElsewhere` on the others. So one
-/// mistake that all ranks make is reported once, and none of them waits for one that is gone.
-///
-/// ```swift
-/// let configuration = try together(communicator) { try TrainingConfiguration(file: file) }
-/// ```
-public func together<R>(_ communicator: any Communicator, _ body: () throws -> R) throws -> R {
-  let result = Result(catching: body)
-  var failed = [Double](repeating: 0, count: communicator.size)
-  if case .failure = result { failed[communicator.rank] = 1 }
-  try failed.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
-  let ranks = failed.indices.filter { failed[$0] > 0 }
-  guard let first = ranks.first, first != communicator.rank else { return try result.get() }
-  throw TrainingError.failedElsewhere(ranks: ranks)
+/// Whether all ranks come to the end of a call that throws this: what one rank finds out all have
+/// agreed on, but a communicator that fails does so for each rank apart.
+private func isAgreedOn(_ error: any Error) -> Bool {
+  switch error {
+  case CollectiveError.failedElsewhere: true
+  default: !(error is CollectiveError)
+  }
 }
 
 private func requireEqualConfigurations(
   _ configuration: TrainingConfiguration, _ communicator: any Communicator
 ) throws {
-  // Two halves of 32 bits, which Double holds exactly, in this rank's place.
   let hash = UInt64(bitPattern: Int64(stableHash(configuration.yaml)))
-  var halves = [Double](repeating: 0, count: 2 * communicator.size)
-  halves[2 * communicator.rank] = Double(hash >> 32)
-  halves[2 * communicator.rank + 1] = Double(hash & 0xFFFF_FFFF)
-  try halves.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
-  let other = (0..<communicator.size).first { rank in
-    halves[2 * rank] != halves[0] || halves[2 * rank + 1] != halves[1]
+  do {
+    try communicator.requireEqual(hash, what: "configuration")
+  } catch let error as CollectiveError {
+    // What users gave is theirs to mend: an error of training, not of the ranks.
+    guard case .differentValues(_, let ranks) = error, let rank = ranks.first else { throw error }
+    throw TrainingError.configurationsDiffer(rank: rank)
   }
-  if let other { throw TrainingError.configurationsDiffer(rank: other) }
 }

@@ -14,7 +14,7 @@ extension Trainer {
       return Sharding(batch: ranks, rows: 1)
     }
     let images = material.data.training
-    var rows = try together(communicator) {
+    var rows = try communicator.together {
       guard communicator.rank == 0 else { return 1 }
       return try ShardingSearch(
         network: material.network,

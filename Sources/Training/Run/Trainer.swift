@@ -42,7 +42,7 @@ struct Trainer {
     var progress = RunProgress()
     if isResuming, let step = try Self.lastCheckpoint(folder, communicator) {
       let path = folder.checkpoint(step: step)
-      progress = try together(communicator) {
+      progress = try communicator.together {
         let checkpoint = try Checkpoint(path: path)
         try folder.requireSameRun(configuration, as: checkpoint.configuration)
         try checkpoint.restore(network, &optimizer, path: path)
@@ -57,7 +57,7 @@ struct Trainer {
     self.optimizer = optimizer
     self.progress = progress
     firstStep = progress.step
-    metrics = try together(communicator) {
+    metrics = try communicator.together {
       guard communicator.rank == 0 else { return nil }
       // A run that was killed before its first checkpoint starts again, but as the same run.
       if FileManager.default.fileExists(atPath: folder.configuration) {
@@ -77,7 +77,7 @@ struct Trainer {
   static func load(
     _ configuration: TrainingConfiguration, _ communicator: any Communicator
   ) throws -> (data: LabelledData, network: Network) {
-    try together(communicator) {
+    try communicator.together {
       let data = try LabelledData(configuration.data, seed: configuration.seed)
       let images = data.training
       let network = try Network(

@@ -123,11 +123,6 @@ extension TrainingError: CustomStringConvertible {
       the parameter \(name) is no longer finite after step \(step) (epoch \(epoch)), so no checkpoint \
       is written; try a lower optimizer.learningRate or a longer training.warmUpEpochs, and --resume
       """
-    case .failedElsewhere(let ranks):
-      """
-      stopped because rank\(ranks.count == 1 ? "" : "s") \
-      \(ranks.map(String.init).joined(separator: ", ")) failed
-      """
     case .configurationsDiffer(let rank):
       "rank \(rank) was given another configuration than rank 0; start all ranks with the same one"
     default: ""

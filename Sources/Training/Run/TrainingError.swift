@@ -54,13 +54,11 @@ public enum TrainingError: Error, Hashable, Sendable {
   case nonFiniteTestLoss(step: Int, epoch: Int, loss: Double)
   /// Found before a checkpoint would have been written.
   case nonFiniteParameter(name: String, step: Int, epoch: Int)
-  /// This rank is well, but these others failed; they say why.
-  case failedElsewhere(ranks: [Int])
   /// The ranks were not given the same configuration.
   case configurationsDiffer(rank: Int)
 
-  /// Whether every rank throws it, so that it is enough if rank 0 says it. Of `failedElsewhere` no
-  /// rank needs to speak but the one that failed.
+  /// Whether every rank throws it, so that it is enough if rank 0 says it. Others are thrown by one
+  /// rank, and `CollectiveError.failedElsewhere` by the rest.
   public var isSameOnAllRanks: Bool {
     switch self {
     case .nonFiniteLoss, .nonFiniteTestLoss, .nonFiniteParameter, .configurationsDiffer: true

@@ -31,14 +31,7 @@ func trainOnThreads(
   observe: @escaping @Sendable (TrainingEvent) throws -> Void = { _ in }
 ) throws -> [TrainingSummary] {
   try ThreadCommunicator.run(ranks: ranks) { communicator in
-    do {
-      return try train(
-        configuration, communicator: communicator, resume: resume, observe: observe)
-    } catch let error as TrainingError {
-      // `run` throws the first error: wait for the rank that knows what happened.
-      if case .failedElsewhere = error { try communicator.barrier() }
-      throw error
-    }
+    try train(configuration, communicator: communicator, resume: resume, observe: observe)
   }
 }
 

@@ -108,7 +108,7 @@ private struct TreeDrawing {
     let (x2, y2) = (left(step), top(step) + Self.height / 2)
     return """
       <path d="M\(x1) \(y1) C\(x1 + 90) \(y1) \(x2 - 40) \(y2) \(x2) \(y2)" class="edge"/>
-      <text x="\(x1 + 6)" y="\(y1 - 6)" class="label">\(escaped(label))</text>
+      <text x="\(x1 + 6)" y="\(y1 - 6)" class="label">\(xmlText(label))</text>
       """
   }
 
@@ -116,10 +116,10 @@ private struct TreeDrawing {
     let (x, y) = (left(value), top(value))
     let texts = lines.enumerated().map { index, line in
       "<text x=\"\(x + 10)\" y=\"\(y + 20 + 18 * index)\""
-        + (index == 0 ? " class=\"head\"" : "") + ">\(escaped(shortened(line)))</text>"
+        + (index == 0 ? " class=\"head\"" : "") + ">\(xmlText(shortened(line)))</text>"
     }
     return """
-      <g><title>\(escaped(lines[0]))</title>
+      <g><title>\(xmlText(lines[0]))</title>
       <rect x="\(x)" y="\(y)" width="\(Self.width)" height="\(Self.height)" rx="6" \
       class="\(isOperand ? "operand" : "step")"/>
       \(texts.joined(separator: "\n"))
@@ -143,7 +143,7 @@ private struct TreeDrawing {
       .step { fill: #fbf6e9; stroke: #b89b4e }
       </style>
       <rect width="\(width)" height="\(height)" fill="white"/>
-      <text x="\(Self.margin)" y="\(Self.margin + 12)" class="title">\(escaped(title))</text>
+      <text x="\(Self.margin)" y="\(Self.margin + 12)" class="title">\(xmlText(title))</text>
       \(parts.joined(separator: "\n"))
       </svg>
 
@@ -152,17 +152,5 @@ private struct TreeDrawing {
 
   private func shortened(_ line: String) -> String {
     line.count <= Self.lineLength ? line : line.prefix(Self.lineLength - 1) + "…"
-  }
-
-  private func escaped(_ text: String) -> String {
-    text.reduce(into: "") { result, character in
-      switch character {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      default: result.append(character)
-      }
-    }
   }
 }
