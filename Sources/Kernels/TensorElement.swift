@@ -33,9 +33,21 @@ public protocol TensorElement: BinaryFloatingPoint, Sendable {
     m: Int, n: Int, k: Int, _ p: UnsafePointer<Self>, pTransposed: Bool, pLeading: Int,
     _ q: UnsafePointer<Self>, qTransposed: Bool, qLeading: Int, beta: Self,
     _ d: UnsafeMutablePointer<Self>, dLeading: Int)
+
+  /// A sum of products of small matrices (see `convoy_batch_reduce_f32`).
+  static func batchReduce(
+    _ shape: ConvoyBatchReduce, _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>,
+    _ c: UnsafeMutablePointer<Self>)
 }
 
 extension Float: TensorElement {
+  public static func batchReduce(
+    _ shape: ConvoyBatchReduce, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+    _ c: UnsafeMutablePointer<Float>
+  ) {
+    withUnsafePointer(to: shape) { convoy_batch_reduce_f32($0, a, b, c) }
+  }
+
   public static func multiplyAdd(
     outer: Int, inner: Int, _ d: UnsafeMutablePointer<Float>, _ ds: ConvoyStrides,
     _ p: UnsafePointer<Float>, _ ps: ConvoyStrides, _ q: UnsafePointer<Float>, _ qs: ConvoyStrides
@@ -70,6 +82,13 @@ extension Float: TensorElement {
 }
 
 extension Double: TensorElement {
+  public static func batchReduce(
+    _ shape: ConvoyBatchReduce, _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>,
+    _ c: UnsafeMutablePointer<Double>
+  ) {
+    withUnsafePointer(to: shape) { convoy_batch_reduce_f64($0, a, b, c) }
+  }
+
   public static func multiplyAdd(
     outer: Int, inner: Int, _ d: UnsafeMutablePointer<Double>, _ ds: ConvoyStrides,
     _ p: UnsafePointer<Double>, _ ps: ConvoyStrides, _ q: UnsafePointer<Double>,

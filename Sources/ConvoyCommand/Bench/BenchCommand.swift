@@ -4,5 +4,5 @@ import ArgumentParser
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure how fast this machine or cluster is.",
-    subcommands: [BenchCommCommand.self, BenchScalingCommand.self])
+    subcommands: [BenchLayersCommand.self, BenchCommCommand.self, BenchScalingCommand.self])
 }

@@ -154,7 +154,7 @@ extension StridedNest {
       return leading > 1024 ? sum + Double(extent(transposed ? columns : rows)) : sum
     }
     let time =
-      300 + rows * columns * depth / 35 + 0.25 * (rows * depth + depth * columns)
+      300 + rows * columns * depth / 50 + 0.25 * (rows * depth + depth * columns)
       + 0.2 * rows * columns + 4 * farRows
     return KernelChoice(
       kernel: .gemm(gemm), variable: variable, loops: used, nanoseconds: time)

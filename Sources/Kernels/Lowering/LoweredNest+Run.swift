@@ -15,6 +15,9 @@ extension LoweredNest {
     _ q: UnsafePointer<Element>, workspace: UnsafeMutablePointer<Element>,
     adding: Bool = false
   ) {
+    if let blocked {
+      return blocked.run(into: destination, p, q, workspace: workspace, adding: adding)
+    }
     func source(_ given: UnsafePointer<Element>, _ pack: Pack?) -> UnsafePointer<Element> {
       guard let pack else { return given }
       Element.permute(

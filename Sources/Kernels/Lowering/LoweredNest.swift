@@ -24,6 +24,10 @@ public struct LoweredNest: Sendable {
   /// Whether the kernel runs once for every element, so that it may overwrite instead of add.
   let overwrites: Bool
   let isEmpty: Bool
+  /// The same in blocks, where that is faster; then none of the rest is used.
+  let blocked: BlockedNest?
+  /// Estimated time of a run.
+  public let nanoseconds: Double
 
   /// One loop around the kernel: the offsets it adds, and the extent it gives the kernel.
   enum Level: Sendable {
@@ -106,7 +110,12 @@ public struct LoweredNest: Sendable {
       workspace += (count + 15) / 16 * 16
     }
     self.packs = packs
-    workspaceCount = workspace
+    blocked =
+      BlockedNest(nest, roles: roles).flatMap {
+        $0.nanoseconds < best?.time ?? .infinity ? $0 : nil
+      }
+    workspaceCount = blocked?.workspaceCount ?? workspace
+    nanoseconds = blocked?.nanoseconds ?? best?.time ?? 0
   }
 }
 

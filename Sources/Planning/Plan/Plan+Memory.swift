@@ -45,7 +45,7 @@ extension Plan {
     (expression.shapes + steps.map(\.resultShape)).first { !Self.isAddressable($0) }
   }
 
-  static func isAddressable(_ shape: [Int]) -> Bool {
+  package static func isAddressable(_ shape: [Int]) -> Bool {
     shape.reduce(1.0) { $0 * Double(max($1, 1)) } <= 0x1p48
   }
 }

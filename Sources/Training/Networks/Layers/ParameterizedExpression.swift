@@ -68,7 +68,7 @@ final class ParameterizedExpression {
 
   private func contraction(_ shapes: [[Int]]) throws -> Contraction<Float> {
     if let contraction = contractions[shapes[0]] { return contraction }
-    let plan = try Plan(bound(shapes[0]), options: PlanOptions(needsGradient: needed))
+    let plan = try Plan(fastest: bound(shapes[0]), needsGradient: needed)
     let contraction = try Contraction<Float>(plan, checkpointing: checkpointing)
     contractions[shapes[0]] = contraction
     return contraction

@@ -1,0 +1,31 @@
+// The batch-reduce GEMM: the one building block of contractions and convolutions.
+#pragma once
+#include "VectorTargets.h"
+
+/// A small matrix that is the sum of many products:
+///
+///     c[j, i] (+)= Σ_t Σ_k a[a_offsets[t] + k·a_k + i] · b[b_offsets[t] + k·b_k + j·b_j]
+///
+/// for i < lanes, j < columns, k < depth, t < count; c[j, i] lies at j·c_j + i. Contracted modes and
+/// the taps of a convolution are both that sum. Along i, which is vectorised, a and c are contiguous;
+/// b may have any strides, for its elements are broadcast. (Heinecke et al. 2016, LIBXSMM; Georganas
+/// et al. 2020, arXiv 1906.06440.)
+struct ConvoyBatchReduce {
+  /// At most CONVOY_LANES.
+  long lanes;
+  long columns, depth, count;
+  const long *a_offsets, *b_offsets;
+  long a_k, b_k, b_j, c_j;
+  /// Whether c is added to; else it is overwritten.
+  int adding;
+};
+
+/// Elements of a, from i = 0 on, that may be read at every k: all of these, or half or a quarter where
+/// lanes are no more than that.
+#define CONVOY_LANES 16
+
+/// No tensor overlaps c.
+void convoy_batch_reduce_f32(
+    const struct ConvoyBatchReduce *shape, const float *a, const float *b, float *c);
+void convoy_batch_reduce_f64(
+    const struct ConvoyBatchReduce *shape, const double *a, const double *b, double *c);

@@ -1,0 +1,36 @@
+import Kernels
+import Planning
+
+extension Plan {
+  /// The plan that this machine's kernels run fastest, by their own estimates, forward and for the
+  /// gradients that are needed: whether a layer's kernel is rebuilt from its factors or the factors
+  /// are walked follows from it. The order of fewest multiply-adds is not it where that takes many
+  /// thin steps.
+  ///
+  /// For up to `mostOperandsByStepCost` operands; beyond, the plan of fewest multiply-adds.
+  ///
+  /// ```swift
+  /// let plan = try Plan(fastest: bound, needsGradient: [true, true, true])
+  /// ```
+  ///
+  /// - Throws: `OrderError`.
+  public init(fastest expression: BoundExpression, needsGradient: [Bool]? = nil) throws {
+    let plan = try Plan(expression, options: PlanOptions(needsGradient: needsGradient))
+    guard (3...Self.mostOperandsByStepCost).contains(expression.operands.count),
+      plan.firstUnaddressableShape == nil, plan.firstStepOfTooManyTaps == nil
+    else {
+      self = plan
+      return
+    }
+    try self.init(expression, needsGradient: needsGradient) { step, needed in
+      guard ([step.resultShape] + step.operandShapes).allSatisfy(Plan.isAddressable) else {
+        return .infinity
+      }
+      let nest = ContractionNest(step)
+      var time = LoweredNest(nest, writing: .result).nanoseconds
+      if needed[0] { time += LoweredNest(nest, writing: .first).nanoseconds }
+      if needed[1] { time += LoweredNest(nest, writing: .second).nanoseconds }
+      return time
+    }
+  }
+}

@@ -1,0 +1,175 @@
+import CKernels
+
+/// A nest as batch-reduce GEMMs over tiles: `convoy_batch_reduce` is called for blocks of 16 indices
+/// of one loop of the destination (*lanes*), all of another (*columns*), over one summed loop
+/// (*depth*) and a list of the others, contracted modes and taps alike.
+///
+/// What a convolution reads outside its feature is made part of a padded copy, one tile at a time, so
+/// that no tap is a special case; a change of layout rides along.
+struct BlockedNest: Sendable {
+  /// One loop around the kernel, with its steps in the two sources and the destination as they lie
+  /// when the kernel runs.
+  struct Level: Sendable {
+    let count: Int
+    let a: Int
+    let b: Int
+    let d: Int
+  }
+
+  /// Where one of the tensors lies when the kernel runs.
+  struct Place: Sendable {
+    /// `nil`: where it is given.
+    var pack: TilePack?
+    /// In the workspace.
+    var scratch: Int
+    /// Elements from index 0 of all loops to the start.
+    var base: Int
+    /// From one index of the tile's loop to the next: 0 if it does not have it.
+    var tileStride: Int
+  }
+
+  /// One of the tensors copied as a whole into another order of its dimensions, beforehand, or
+  /// afterwards if it is the destination.
+  struct Reordering: Sendable {
+    let tensor: Int
+    let extents: [Int]
+    let givenStrides: [Int]
+    let packedStrides: [Int]
+    let count: Int
+
+    init(tensor: Int, dimensions: [ContractionNest.Dimension], order: [Int]) {
+      self.tensor = tensor
+      extents = dimensions.map(\.extent)
+      func strides(_ order: [Int]) -> [Int] {
+        var strides = [Int](repeating: 0, count: dimensions.count)
+        var stride = 1
+        for dimension in order.reversed() {
+          strides[dimension] = stride
+          stride *= dimensions[dimension].extent
+        }
+        return strides
+      }
+      givenStrides = strides(Array(dimensions.indices))
+      packedStrides = strides(order)
+      count = dimensions.reduce(1) { $0 * $1.extent }
+    }
+  }
+
+  let reordering: Reordering?
+  let reorderingStart: Int
+  /// Which source has the lanes: 1 or 2.
+  let lanesSource: Int
+  /// Destination and sources.
+  let places: [Place]
+  let laneLevel: Level
+  let laneExtent: Int
+  let levels: [Level]
+  let columns: Level
+  let depth: Level
+  /// Offsets of the other summed loops in the two sources; those of the tile's loop, if it is
+  /// summed, are the slowest.
+  let aOffsets: [Int]
+  let bOffsets: [Int]
+  let tileExtent: Int
+  let tileCount: Int
+  let isTileSummed: Bool
+  /// Elements of the list per index of the tile's loop; all where it is not summed.
+  let listPerTile: Int
+  let workspaceCount: Int
+  /// Estimated.
+  let nanoseconds: Double
+
+  static let lanes = Int(CONVOY_LANES)
+
+  func run<Element: TensorElement>(
+    into destination: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
+    _ q: UnsafePointer<Element>, workspace: UnsafeMutablePointer<Element>, adding: Bool
+  ) {
+    guard let reordering else {
+      return runTiles(into: destination, p, q, workspace: workspace, adding: adding)
+    }
+    let copy = workspace + reorderingStart
+    guard reordering.tensor == 0 else {
+      Element.permute(
+        extents: reordering.extents, to: copy, reordering.packedStrides,
+        from: reordering.tensor == 1 ? p : q, reordering.givenStrides)
+      return runTiles(
+        into: destination, reordering.tensor == 1 ? UnsafePointer(copy) : p,
+        reordering.tensor == 2 ? UnsafePointer(copy) : q, workspace: workspace, adding: adding)
+    }
+    runTiles(into: copy, p, q, workspace: workspace, adding: false)
+    let move = adding ? Element.add : Element.permute
+    move(
+      reordering.extents, destination, reordering.givenStrides, UnsafePointer(copy),
+      reordering.packedStrides)
+  }
+
+  private func runTiles<Element: TensorElement>(
+    into destination: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
+    _ q: UnsafePointer<Element>, workspace: UnsafeMutablePointer<Element>, adding: Bool
+  ) {
+    var first = true
+    for start in stride(from: 0, to: tileExtent, by: tileCount) {
+      let tile = start..<min(start + tileCount, tileExtent)
+      func source(_ number: Int, _ given: UnsafePointer<Element>) -> UnsafePointer<Element> {
+        let place = places[number]
+        guard let pack = place.pack else {
+          return given + place.base + tile.lowerBound * place.tileStride
+        }
+        // What does not depend on the tile is packed once.
+        if first || place.tileStride != 0 {
+          pack.load(tile, from: given, to: workspace + place.scratch)
+        }
+        return UnsafePointer(workspace + place.scratch + place.base)
+      }
+      let sources = [source(1, p), source(2, q)]
+      let place = places[0]
+      let d =
+        place.pack == nil
+        ? destination + place.base + tile.lowerBound * place.tileStride
+        : workspace + place.scratch
+      runTile(
+        d, sources[lanesSource - 1], sources[2 - lanesSource], tile: tile.count,
+        adding: (adding && place.pack == nil) || (isTileSummed && !first))
+      if let pack = place.pack, !isTileSummed || tile.upperBound == tileExtent {
+        pack.store(tile, from: UnsafePointer(d), to: destination, adding: adding)
+      }
+      first = false
+    }
+  }
+
+  private func runTile<Element: TensorElement>(
+    _ d: UnsafeMutablePointer<Element>, _ a: UnsafePointer<Element>, _ b: UnsafePointer<Element>,
+    tile: Int, adding: Bool
+  ) {
+    aOffsets.withUnsafeBufferPointer { aOffsets in
+      bOffsets.withUnsafeBufferPointer { bOffsets in
+        var shape = ConvoyBatchReduce(
+          lanes: Self.lanes, columns: columns.count, depth: depth.count,
+          count: isTileSummed ? listPerTile * tile : listPerTile, a_offsets: aOffsets.baseAddress,
+          b_offsets: bOffsets.baseAddress, a_k: depth.a, b_k: depth.b, b_j: columns.b,
+          c_j: columns.d, adding: adding ? 1 : 0)
+        for block in 0..<laneLevel.count {
+          shape.lanes = min(Self.lanes, laneExtent - block * Self.lanes)
+          walk(
+            0, &shape, d + block * laneLevel.d, a + block * laneLevel.a, b, tile: tile)
+        }
+      }
+    }
+  }
+
+  /// The tile's own loop, where it is not summed, is the first of the levels, and has as many indices
+  /// as the tile.
+  private func walk<Element: TensorElement>(
+    _ number: Int, _ shape: inout ConvoyBatchReduce, _ d: UnsafeMutablePointer<Element>,
+    _ a: UnsafePointer<Element>, _ b: UnsafePointer<Element>, tile: Int
+  ) {
+    guard number < levels.count else { return Element.batchReduce(shape, a, b, d) }
+    let level = levels[number]
+    for index in 0..<min(level.count, number == 0 && !isTileSummed ? tile : .max) {
+      walk(
+        number + 1, &shape, d + index * level.d, a + index * level.a, b + index * level.b,
+        tile: tile)
+    }
+  }
+}

@@ -1,0 +1,176 @@
+/// A nest in which the written tensor is indexed plainly: every element of it is one sum.
+///
+/// The adjoint of a convolution scatters: it adds g[i]·w[k] into x[i + k − 1]. With j = i + k − 1 as
+/// the loop in place of i it gathers g[j − k + 1]·w[k], where g counts as 0 outside (or wraps):
+/// then taps are summed as contracted modes are.
+struct GatherForm {
+  typealias Dimension = ContractionNest.Dimension
+  typealias Term = ContractionNest.Term
+
+  /// The extent of every loop; 1 where it was replaced.
+  var loops: [Int]
+  /// Destination, first and second source, without terms of loops of one index.
+  var tensors: [[Dimension]]
+
+  /// `nil` where the destination cannot be written so: with a stride, which would leave holes, or
+  /// along a diagonal.
+  init?(_ nest: ContractionNest, roles: [ContractionNest.Role]) {
+    loops = nest.loops
+    tensors = roles.map { role in nest[role].map { $0.live(nest.loops) } }
+    guard !loops.contains(0), !tensors.joined().contains(where: { $0.extent == 0 }) else {
+      return nil
+    }
+    for index in tensors[0].indices where !tensors[0][index].isPlain(loops) {
+      guard replaceLoop(ofDestination: index) else { return nil }
+    }
+    let used = tensors[0].flatMap { $0.terms.map(\.loop) }
+    guard Set(used).count == used.count else { return nil }
+  }
+
+  private mutating func replaceLoop(ofDestination index: Int) -> Bool {
+    let dimension = tensors[0][index]
+    guard dimension.terms.count == 2 else { return false }
+    for (old, tap) in [(0, 1), (1, 0)] {
+      let (term, tap) = (dimension.terms[old], dimension.terms[tap])
+      guard abs(term.coefficient) == 1, loops[term.loop] >= loops[tap.loop],
+        let place = onlyPlace(of: term.loop, besides: index)
+      else { continue }
+      let source = tensors[place.tensor][place.dimension]
+      guard source.isPlain(loops), !dimension.circular || source.extent == dimension.extent
+      else { continue }
+      // j = ±i + c·k + o, so i = ±(j − c·k − o).
+      let sign = term.coefficient
+      let new = loops.count
+      loops.append(dimension.extent)
+      loops[term.loop] = 1
+      tensors[0][index] = Dimension(terms: [Term(loop: new)], extent: dimension.extent)
+        .live(loops)
+      tensors[place.tensor][place.dimension] = Dimension(
+        terms: [
+          Term(loop: new, coefficient: sign),
+          Term(loop: tap.loop, coefficient: -sign * tap.coefficient),
+        ], offset: -sign * dimension.offset, extent: source.extent, circular: dimension.circular
+      ).live(loops)
+      return true
+    }
+    return false
+  }
+
+  /// Where else a loop stands: `nil` if that is nowhere or in several places.
+  private func onlyPlace(
+    of loop: Int, besides index: Int
+  ) -> (tensor: Int, dimension: Int)? {
+    var places: [(tensor: Int, dimension: Int)] = []
+    for (tensor, dimensions) in tensors.enumerated() {
+      for (dimension, value) in dimensions.enumerated()
+      where value.terms.contains(where: { $0.loop == loop })
+        && !(tensor == 0 && dimension == index)
+      {
+        places.append((tensor, dimension))
+      }
+    }
+    return places.count == 1 && places[0].tensor > 0 ? places[0] : nil
+  }
+}
+
+extension ContractionNest.Dimension {
+  /// Without the loops of one index, whose coefficients never count.
+  func live(_ loops: [Int]) -> Self {
+    Self(
+      terms: terms.filter { loops[$0.loop] > 1 }, offset: offset, extent: extent,
+      circular: circular)
+  }
+
+  /// Whether the index is a loop's own, over the whole extent.
+  func isPlain(_ loops: [Int]) -> Bool {
+    if terms.isEmpty { return extent == 1 && offset == 0 }
+    return terms.count == 1 && terms[0].coefficient == 1 && offset == 0
+      && extent == loops[terms[0].loop]
+  }
+}
+
+extension GatherForm {
+  /// The dimensions of one tensor in the order of the others' (what it shares with the larger one
+  /// first, in that one's order), its taps last: then modes that stand together elsewhere stand
+  /// together here too. `nil` where they do already.
+  func order(of tensor: Int) -> [Int]? {
+    func count(_ tensor: Int) -> Int { tensors[tensor].reduce(1) { $0 * $1.extent } }
+    let others = (0..<3).filter { $0 != tensor }.sorted { count($0) > count($1) }
+    func rank(_ dimension: Dimension) -> (Int, Int) {
+      guard dimension.isPlain(loops), let loop = dimension.terms.first?.loop else {
+        return (others.count + 1, 0)
+      }
+      for (place, other) in others.enumerated() {
+        let position = tensors[other].firstIndex {
+          $0.isPlain(loops) && $0.terms.first?.loop == loop
+        }
+        if let position { return (place, position) }
+      }
+      return (others.count, 0)
+    }
+    let dimensions = tensors[tensor]
+    let ranks = dimensions.map(rank)
+    let order = dimensions.indices.sorted {
+      (ranks[$0].0, ranks[$0].1, $0) < (ranks[$1].0, ranks[$1].1, $1)
+    }
+    return order == Array(dimensions.indices) ? nil : order
+  }
+
+  /// This form with one tensor's dimensions in another order.
+  func reordered(_ tensor: Int, _ order: [Int]) -> GatherForm {
+    var form = self
+    form.tensors[tensor] = order.map { tensors[tensor][$0] }
+    return form
+  }
+
+  /// This form with loops joined that stand next to each other, in the same order, wherever they
+  /// stand: the kernel walks them as one.
+  func merged() -> GatherForm {
+    var form = self
+    while form.mergeOnce() {}
+    return form
+  }
+
+  private mutating func mergeOnce() -> Bool {
+    // A dimension of one index says nothing, and would stand between others.
+    let loops = loops
+    for tensor in tensors.indices {
+      tensors[tensor].removeAll { $0.terms.isEmpty && $0.isPlain(loops) }
+    }
+    for dimensions in tensors {
+      for (outer, inner) in zip(dimensions, dimensions.dropFirst()) {
+        guard outer.isPlain(loops), inner.isPlain(loops), let x = outer.terms.first?.loop,
+          let y = inner.terms.first?.loop, x != y, areTogether(x, y)
+        else { continue }
+        let new = loops.count
+        let extent = loops[x] * loops[y]
+        self.loops.append(extent)
+        for tensor in tensors.indices {
+          guard let place = tensors[tensor].firstIndex(where: { $0.terms.first?.loop == x })
+          else { continue }
+          tensors[tensor][place] = Dimension(terms: [Term(loop: new)], extent: extent)
+          tensors[tensor].remove(at: place + 1)
+        }
+        self.loops[x] = 1
+        self.loops[y] = 1
+        return true
+      }
+    }
+    return false
+  }
+
+  /// Whether the loops stand only plainly, and y always right after x.
+  private func areTogether(_ x: Int, _ y: Int) -> Bool {
+    tensors.allSatisfy { dimensions in
+      let xs = dimensions.indices.filter { at in
+        dimensions[at].terms.contains { $0.loop == x }
+      }
+      let ys = dimensions.indices.filter { at in
+        dimensions[at].terms.contains { $0.loop == y }
+      }
+      if xs.isEmpty && ys.isEmpty { return true }
+      return xs.count == 1 && ys == [xs[0] + 1] && dimensions[xs[0]].isPlain(loops)
+        && dimensions[ys[0]].isPlain(loops)
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import Testing
+
+@testable import Kernels
+
+/// Nests in blocks against the walk over all iterations, whether or not they would be chosen.
+@Suite struct BlockedNestTests {
+  private static func run<Element: TensorElement>(
+    _ blocked: BlockedNest, count: Int, _ p: [Element], _ q: [Element], adding: [Element]?
+  ) -> [Element] {
+    var output = adding ?? [Element](repeating: .nan, count: count)
+    // Whatever scratch holds must not show; what lies behind it must stay.
+    var workspace = [Element](repeating: .nan, count: blocked.workspaceCount + 8)
+    for index in 0..<8 { workspace[blocked.workspaceCount + index] = 77 }
+    output.withUnsafeMutableBufferPointer { output in
+      workspace.withUnsafeMutableBufferPointer { workspace in
+        p.withUnsafeBufferPointer { p in
+          q.withUnsafeBufferPointer { q in
+            guard let d = output.baseAddress, let p = p.baseAddress, let q = q.baseAddress,
+              let scratch = workspace.baseAddress
+            else { return }
+            blocked.run(into: d, p, q, workspace: scratch, adding: adding != nil)
+          }
+        }
+      }
+    }
+    #expect(workspace.suffix(8).allSatisfy { $0 == 77 })
+    return output
+  }
+
+  /// Every way to run each role of random nests, the best and all others.
+  @Test(arguments: 0..<30) func everyChoiceAgreesWithTheDefinition(seed: Int) throws {
+    var generator = Generator(seed: UInt64(seed) ^ 0xB10C)
+    var checked = 0
+    for _ in 0..<40 {
+      let nest = ContractionNest.random(using: &generator)
+      guard nest.loops.reduce(1, *) < 50_000 else { continue }
+      for role in ContractionNest.Role.allCases {
+        let roles = [role, role.sources.0, role.sources.1]
+        guard let form = GatherForm(nest, roles: roles) else { continue }
+        func integers(_ count: Int) -> [Double] {
+          (0..<count).map { _ in Double(Int.random(in: -8...8, using: &generator)) }
+        }
+        let p = integers(nest.count(roles[1]))
+        let q = integers(nest.count(roles[2]))
+        let old = integers(nest.count(role))
+        let expected = nest.evaluateByDefinition(writing: role, p, q)
+        let sum = zip(expected, old).map { $0 + $1 }
+        var forms: [(form: GatherForm, reordering: BlockedNest.Reordering?)] = [(form, nil)]
+        for tensor in 0..<3 {
+          guard let order = form.order(of: tensor) else { continue }
+          forms.append(
+            (
+              form.reordered(tensor, order),
+              .init(tensor: tensor, dimensions: form.tensors[tensor], order: order)
+            ))
+        }
+        for (form, reordering) in forms {
+          guard let problem = BlockedNest.Problem(form.merged()) else { continue }
+          // A few of them at random: there are hundreds.
+          for choice in problem.choices().shuffled(using: &generator).prefix(5) {
+            guard let blocked = problem.lowered(choice, reordering) else { continue }
+            checked += 1
+            let count = expected.count
+            #expect(
+              Self.run(blocked, count: count, p, q, adding: nil) == expected,
+              "\(choice), \(role) of \(nest)")
+            #expect(
+              Self.run(blocked, count: count, p, q, adding: old) == sum,
+              "\(choice), adding, \(role) of \(nest)")
+            #expect(
+              Self.run(blocked, count: count, p.map(Float.init), q.map(Float.init), adding: nil)
+                == expected.map(Float.init), "\(choice) in Float, \(role) of \(nest)")
+          }
+        }
+      }
+    }
+    #expect(checked > 0)
+  }
+
+  /// y[b, t, i, j] = Σ x[b, s, i + k − 1, j + l − 1]·w[t, s, k, l].
+  static func convolution(
+    batch: Int, channels: Int, extent: Int, stride: Int = 1
+  ) -> ContractionNest {
+    let result = (extent - 1) / stride + 1
+    // Loops: b, t, s, i, j, k, l.
+    func plain(_ loop: Int, _ extent: Int) -> ContractionNest.Dimension {
+      .init(terms: [.init(loop: loop)], extent: extent)
+    }
+    func feature(_ loop: Int, _ tap: Int) -> ContractionNest.Dimension {
+      .init(
+        terms: [.init(loop: loop, coefficient: stride), .init(loop: tap)], offset: -1,
+        extent: extent)
+    }
+    return ContractionNest(
+      loops: [batch, channels, channels, result, result, 3, 3],
+      first: [plain(0, batch), plain(2, channels), feature(3, 5), feature(4, 6)],
+      second: [plain(1, channels), plain(2, channels), plain(5, 3), plain(6, 3)],
+      result: [plain(0, batch), plain(1, channels), plain(3, result), plain(4, result)])
+  }
+
+  /// A convolution and both adjoints run in blocks; with a stride the adjoint of the feature
+  /// scatters, and does not.
+  @Test func convolutionsRunInBlocks() {
+    for role in ContractionNest.Role.allCases {
+      let roles = [role, role.sources.0, role.sources.1]
+      let nest = Self.convolution(batch: 32, channels: 64, extent: 32)
+      let blocked = LoweredNest(nest, writing: role).blocked
+      #expect(blocked != nil, "\(role)")
+      let strided = Self.convolution(batch: 2, channels: 4, extent: 9, stride: 2)
+      #expect((BlockedNest(strided, roles: roles) == nil) == (role == .first), "\(role)")
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import Planning
+import Testing
+
+/// Plans by a cost per step.
+@Suite struct StepCostTests {
+  /// Multiply-adds of a step without convolutions.
+  private func macs(_ step: Step) -> Double {
+    var extents: [Int: Int] = [:]
+    for (modes, shape) in zip(step.operandModes, step.operandShapes) {
+      for (mode, extent) in zip(modes, shape) {
+        if let mode { extents[mode] = extent }
+      }
+    }
+    return extents.values.reduce(1) { $0 * Double($1) }
+  }
+
+  /// With multiply-adds for a cost it is the search of fewest multiply-adds.
+  @Test(arguments: [
+    "ab,bc,cd->ad", "ab,bc,cd,de->ae", "ab,bc,cd,de,ea->", "abc,cd,be,df,ef->a",
+    "ab,cb,cd,de,ef,fa->", "abx,bcx,cdx->adx",
+  ])
+  func ofMultiplyAddsIsOptimal(text: String) throws {
+    for seed in 0..<20 {
+      var extents: [Character: Int] = [:]
+      for (number, mode) in "abcdefx".enumerated() {
+        extents[mode] = 2 + (seed * 7919 + number * 104_729 + seed * number * 31) % 29
+      }
+      let inputs = text.prefix { $0 != "-" }.split(separator: ",")
+      let bound = try BoundExpression(
+        text, shapes: inputs.map { $0.map { extents[$0] ?? 1 } })
+      let optimal = try Plan(bound, options: PlanOptions(optimizer: .optimal))
+      var asked = 0
+      let plan = try Plan(bound, needsGradient: nil) { step, needed in
+        asked += 1
+        #expect(needed == [false, false])
+        return macs(step)
+      }
+      #expect(plan.macs == optimal.macs, "\(text) \(bound.shapes)")
+      // Every set of at least two, split in every way: (3ⁿ − 2ⁿ⁺¹ + 1) / 2.
+      let count = inputs.count
+      let splits = [3: 6, 4: 25, 5: 90, 6: 301][count]
+      #expect(asked == splits)
+    }
+  }
+
+  @Test func whoNeedsAGradientIsSaid() throws {
+    let bound = try BoundExpression("ab,bc,cd->ad", shapes: [[2, 3], [3, 4], [4, 5]])
+    var seen = Set<[Bool]>()
+    _ = try Plan(bound, needsGradient: [true, false, false]) { _, needed in
+      seen.insert(needed)
+      return 1
+    }
+    #expect(seen == [[true, false], [false, false]])
+    #expect(throws: OrderError.gradientMask(count: 1, operands: 3)) {
+      try Plan(bound, needsGradient: [true]) { _, _ in 1 }
+    }
+    let many = try BoundExpression(
+      "a,a,a,a,a,a,a->a", shapes: Array(repeating: [2], count: 7))
+    #expect(throws: OrderError.self) { try Plan(many, needsGradient: nil) { _, _ in 1 } }
+  }
+}
