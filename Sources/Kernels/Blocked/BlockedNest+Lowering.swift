@@ -1,11 +1,11 @@
 extension BlockedNest.Problem {
   /// Elements of packed tensors that a tile should have at most: half of a second-level cache.
-  private static var tileElements: Int { 1 << 17 }
+  static var tileElements: Int { 1 << 17 }
   /// Of the list of offsets.
   private static var mostOffsets: Int { 1 << 14 }
 
   /// One tensor as it lies when the kernel runs: the step of every loop.
-  private struct Layout {
+  struct Layout {
     var place: BlockedNest.Place
     var strides: [Int]
     /// Of a block of lanes.
@@ -144,53 +144,6 @@ extension BlockedNest.Problem {
       nanoseconds: calls * perCall + copies + 0.15 * moved + far + reorderingCost)
   }
 
-  private func isSmall(_ tensor: Int, in layouts: [Layout]) -> Bool {
-    (layouts[tensor].place.pack?.count ?? tensors[tensor].reduce(1) { $0 * $1.extent }) <= 1 << 14
-  }
-
-  /// Nanoseconds that a step of the innermost loop takes longer where it goes to another page, whose
-  /// address has to be translated.
-  private func pageCost(_ step: Int, of tensor: Int, in layouts: [Layout]) -> Double {
-    abs(step) < 1024 || isSmall(tensor, in: layouts) ? 0 : 1.5
-  }
-
-  /// Nanoseconds that an element takes longer where each has a line, or a page, of its own.
-  private func lineCost(_ apart: Int, of tensor: Int, in layouts: [Layout]) -> Double {
-    apart < 16 || isSmall(tensor, in: layouts) ? 0 : apart < 1024 ? 0.05 : 0.6
-  }
-
-  /// How far apart the elements of the second source lie: the smaller of its two steps.
-  private func apart(_ depth: Int, _ columns: Int) -> Int {
-    let steps = [depth, columns].map(abs).filter { $0 > 0 }
-    return steps.min() ?? 1
-  }
-
-  /// Elements that come from beyond the second-level cache in all, by what fits into it: what a call
-  /// reads and writes stays for the next one, unless what lies between is more than the cache holds.
-  ///
-  /// - Parameters:
-  ///   - kernel: elements of one call: lanes' source, the other source, destination.
-  ///   - levels: around it, the innermost first.
-  private func movedElements(
-    kernel: [Double], levels: [BlockedNest.Level], tiles: Double, apart: Int
-  ) -> Double {
-    let cache = 1.5 * Double(Self.tileElements)
-    var held = kernel
-    var moved = kernel
-    // Of a line only one element is used before it has left again.
-    if kernel[1] > cache && apart > 1 {
-      moved[1] *= Double(min(apart, 16)) * (apart >= 1024 ? 1.5 : 1)
-    }
-    for level in levels where level.count > 1 {
-      let stays = held.reduce(0, +) <= cache
-      for (tensor, step) in [level.a, level.b, level.d].enumerated() {
-        if step != 0 { held[tensor] *= Double(level.count) }
-        if step != 0 || !stays { moved[tensor] *= Double(level.count) }
-      }
-    }
-    return moved.reduce(0, +) * tiles
-  }
-
   /// The step of a plain loop in the tensor as given; `nil` where it is not plain.
   private func given(of loop: Int, in tensor: Int) -> Int? {
     guard isPlain(loop, in: tensor) else { return nil }
@@ -210,17 +163,6 @@ extension BlockedNest.Problem {
     tensors[tensor].reduce(1) { $0 * range($1).count }
   }
 
-  /// The indices that a dimension is read at.
-  private func range(_ dimension: Dimension) -> Range<Int> {
-    if dimension.isPlain(loops) { return 0..<dimension.extent }
-    var (low, high) = (dimension.offset, dimension.offset)
-    for term in dimension.terms {
-      let reach = term.coefficient * (loops[term.loop] - 1)
-      if reach < 0 { low += reach } else { high += reach }
-    }
-    return low..<high + 1
-  }
-
   /// The loop that is cut into tiles: of the largest tensor that is packed, the outermost that is
   /// plain wherever it stands.
   private func tileLoop(besides inKernel: [Int], packed: [Bool]) -> Int? {
@@ -234,139 +176,5 @@ extension BlockedNest.Problem {
       }
     }
     return nil
-  }
-
-  private func inPlace(
-    _ tensor: Int, _ choice: BlockedNest.Choice, tile: Int?
-  ) -> Layout {
-    var strides = [Int](repeating: 0, count: loops.count)
-    var base = 0
-    for (dimension, step) in zip(tensors[tensor], given[tensor]) {
-      base += dimension.offset * step
-      for term in dimension.terms { strides[term.loop] += term.coefficient * step }
-    }
-    return Layout(
-      place: .init(pack: nil, scratch: 0, base: base, tileStride: tile.map { strides[$0] } ?? 0),
-      strides: strides, blockStride: strides[choice.lanes] * BlockedNest.lanes)
-  }
-
-  /// A run of indices of one dimension that is copied as one.
-  private struct Part {
-    let length: Int
-    let from: Int
-    let to: Int
-    /// How many such runs there are, one after the other in the tensor and a panel apart in the copy.
-    let panels: Int
-  }
-
-  /// - Parameter inPanels: blocks of lanes apart from each other, each of its loops one after the
-  ///   other.
-  private func packed(
-    _ tensor: Int, _ choice: BlockedNest.Choice, tile: Int?, tileCount: Int, inPanels: Bool
-  ) -> Layout {
-    let dimensions = tensors[tensor]
-    let ranges = dimensions.map(range)
-    func index(of loop: Int?) -> Int? {
-      loop.flatMap { loop in
-        dimensions.firstIndex { $0.terms.contains { $0.loop == loop } }
-      }
-    }
-    // Innermost first: the lanes, then what the kernel walks, then the rest as given.
-    let lane = index(of: choice.lanes)
-    var order: [Int] = []
-    func put(_ dimension: Int?) {
-      if let dimension, !order.contains(dimension) { order.append(dimension) }
-    }
-    put(lane)
-    put(index(of: choice.depth))
-    put(index(of: choice.columns))
-    let tileDimension = index(of: tile)
-    for dimension in dimensions.indices.reversed() where dimension != tileDimension {
-      put(dimension)
-    }
-    put(tileDimension)
-    func extent(_ dimension: Int) -> Int {
-      dimension == tileDimension ? tileCount : ranges[dimension].count
-    }
-    var packedStrides = [Int](repeating: 0, count: dimensions.count)
-    var count = 1
-    for dimension in order {
-      packedStrides[dimension] = count
-      count *= inPanels && dimension == lane ? BlockedNest.lanes : extent(dimension)
-    }
-    let panelStride = count
-    let lanes = inPanels ? lane.map { ranges[$0].count } ?? 1 : 1
-    let panels = inPanels ? (lanes + BlockedNest.lanes - 1) / BlockedNest.lanes : 1
-    count *= panels
-
-    var copies: [TilePack.Copy] = [
-      .init(
-        extents: [], givenStrides: [], packedStrides: [], givenOffset: 0, packedOffset: 0,
-        tileDimension: nil)
-    ]
-    var covered = 1
-    for (number, dimension) in dimensions.enumerated() {
-      let given = given[tensor][number]
-      var parts: [Part] = []
-      if inPanels && number == lane {
-        let whole = lanes / BlockedNest.lanes
-        if whole > 0 {
-          parts.append(Part(length: BlockedNest.lanes, from: 0, to: 0, panels: whole))
-        }
-        if whole < panels {
-          let start = whole * BlockedNest.lanes
-          parts.append(
-            Part(length: lanes - start, from: start, to: whole * panelStride, panels: 1))
-        }
-      } else if dimension.isPlain(loops) {
-        parts = [Part(length: extent(number), from: 0, to: 0, panels: 1)]
-      } else {
-        parts = segments(
-          count: ranges[number].count, coefficient: 1, offset: ranges[number].lowerBound,
-          extent: dimension.extent, circular: dimension.circular
-        ).map {
-          Part(
-            length: $0.length,
-            from: ranges[number].lowerBound + $0.start - $0.wraps * dimension.extent,
-            to: $0.start * packedStrides[number], panels: 1)
-        }
-      }
-      covered *= parts.reduce(0) { $0 + $1.length * $1.panels }
-      copies = copies.flatMap { copy in
-        parts.map { part in
-          var copy = copy
-          if part.panels > 1 {
-            copy.extents.append(part.panels)
-            copy.givenStrides.append(given * BlockedNest.lanes)
-            copy.packedStrides.append(panelStride)
-          }
-          if number == tileDimension { copy.tileDimension = copy.extents.count }
-          copy.extents.append(part.length)
-          copy.givenStrides.append(given)
-          copy.packedStrides.append(packedStrides[number])
-          copy.givenOffset += part.from * given
-          copy.packedOffset += part.to
-          return copy
-        }
-      }
-    }
-
-    var strides = [Int](repeating: 0, count: loops.count)
-    var base = 0
-    for (number, dimension) in dimensions.enumerated() {
-      base += (dimension.offset - ranges[number].lowerBound) * packedStrides[number]
-      for term in dimension.terms {
-        strides[term.loop] += term.coefficient * packedStrides[number]
-      }
-    }
-    var layout = Layout(
-      place: .init(
-        pack: TilePack(copies: copies, count: count, hasBorder: covered < count), scratch: 0,
-        base: base, tileStride: tile.map { strides[$0] } ?? 0), strides: strides,
-      blockStride: inPanels ? panelStride : strides[choice.lanes] * BlockedNest.lanes)
-    layout.copied =
-      Double(count) * Double(tile.map { loops[$0] } ?? 1) / Double(tileCount)
-    if tileDimension == nil { layout.copied = Double(count) }
-    return layout
   }
 }

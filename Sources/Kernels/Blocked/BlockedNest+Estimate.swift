@@ -1,0 +1,50 @@
+/// What it takes to bring the elements to the kernel, as far as an estimate needs it. The constants were
+/// fitted by hand to one machine (AMD EPYC with AVX-512); only their ratios matter for a choice.
+extension BlockedNest.Problem {
+  private func isSmall(_ tensor: Int, in layouts: [Layout]) -> Bool {
+    (layouts[tensor].place.pack?.count ?? tensors[tensor].reduce(1) { $0 * $1.extent }) <= 1 << 14
+  }
+
+  /// Nanoseconds that a step of the innermost loop takes longer where it goes to another page, whose
+  /// address has to be translated.
+  func pageCost(_ step: Int, of tensor: Int, in layouts: [Layout]) -> Double {
+    abs(step) < 1024 || isSmall(tensor, in: layouts) ? 0 : 1.5
+  }
+
+  /// Nanoseconds that an element takes longer where each has a line, or a page, of its own.
+  func lineCost(_ apart: Int, of tensor: Int, in layouts: [Layout]) -> Double {
+    apart < 16 || isSmall(tensor, in: layouts) ? 0 : apart < 1024 ? 0.05 : 0.6
+  }
+
+  /// How far apart the elements of the second source lie: the smaller of its two steps.
+  func apart(_ depth: Int, _ columns: Int) -> Int {
+    let steps = [depth, columns].map(abs).filter { $0 > 0 }
+    return steps.min() ?? 1
+  }
+
+  /// Elements that come from beyond the second-level cache in all, by what fits into it: what a call
+  /// reads and writes stays for the next one, unless what lies between is more than the cache holds.
+  ///
+  /// - Parameters:
+  ///   - kernel: elements of one call: lanes' source, the other source, destination.
+  ///   - levels: around it, the innermost first.
+  func movedElements(
+    kernel: [Double], levels: [BlockedNest.Level], tiles: Double, apart: Int
+  ) -> Double {
+    let cache = 1.5 * Double(Self.tileElements)
+    var held = kernel
+    var moved = kernel
+    // Of a line only one element is used before it has left again.
+    if kernel[1] > cache && apart > 1 {
+      moved[1] *= Double(min(apart, 16)) * (apart >= 1024 ? 1.5 : 1)
+    }
+    for level in levels where level.count > 1 {
+      let stays = held.reduce(0, +) <= cache
+      for (tensor, step) in [level.a, level.b, level.d].enumerated() {
+        if step != 0 { held[tensor] *= Double(level.count) }
+        if step != 0 || !stays { moved[tensor] *= Double(level.count) }
+      }
+    }
+    return moved.reduce(0, +) * tiles
+  }
+}
