@@ -1,4 +1,4 @@
-// Memory-bound loops in C, compiled for several vector instruction sets (`target_clones`).
+// The batch-reduce GEMM and memory-bound loops in C, compiled for several vector instruction sets.
 #pragma once
 #include "BatchReduce.h"
 #include "Elementwise.h"
