@@ -1,15 +1,12 @@
 #include "BatchReduce.h"
 
+#include "InstructionLevel.h"
+
 // Compiled by hand for each instruction set, for the number of sums that registers hold differs:
 // 32 vectors of 64 bytes with AVX-512, 16 of 32 bytes with AVX2. (`target_clones` compiles one
 // source for all.)
-#if defined(__x86_64__) && defined(__linux__)
-#define HAS_LEVELS 1
-// Without a minimum clang would cut these vectors in two.
-#define LEVEL_4 __attribute__((target("arch=x86-64-v4"), min_vector_width(512)))
-#define LEVEL_3 __attribute__((target("arch=x86-64-v3")))
-
-#define TARGET LEVEL_4
+#if CONVOY_HAS_LEVELS
+#define TARGET CONVOY_LEVEL_4
 #define COLUMNS 8
 #define ELEMENT float
 #define NAMED(name) name##_f32_level4
@@ -24,7 +21,7 @@
 #undef COLUMNS
 #undef TARGET
 
-#define TARGET LEVEL_3
+#define TARGET CONVOY_LEVEL_3
 #define COLUMNS 6
 #define ELEMENT float
 #define NAMED(name) name##_f32_level3
@@ -57,15 +54,9 @@
 #undef ELEMENT
 #undef NAMED
 
-#if HAS_LEVELS
-static int level(void) {
-  static int known;
-  if (!known)
-    known = __builtin_cpu_supports("x86-64-v4") ? 4 : __builtin_cpu_supports("x86-64-v3") ? 3 : 1;
-  return known;
-}
+#if CONVOY_HAS_LEVELS
 #define DISPATCH(name)                                             \
-  switch (level()) {                                               \
+  switch (convoy_instruction_level()) {                            \
     case 4: batch_reduce_##name##_level4(shape, a, b, c); return;  \
     case 3: batch_reduce_##name##_level3(shape, a, b, c); return;  \
   }

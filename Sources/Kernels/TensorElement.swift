@@ -38,6 +38,10 @@ public protocol TensorElement: BinaryFloatingPoint, Sendable {
   static func batchReduce(
     _ shape: ConvoyBatchReduce, _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>,
     _ c: UnsafeMutablePointer<Self>)
+
+  /// Transforms of minimal filtering (see `convoy_winograd_f32`).
+  static func winograd(
+    _ shape: ConvoyWinograd, _ from: UnsafePointer<Self>, _ to: UnsafeMutablePointer<Self>)
 }
 
 extension Float: TensorElement {
@@ -46,6 +50,12 @@ extension Float: TensorElement {
     _ c: UnsafeMutablePointer<Float>
   ) {
     withUnsafePointer(to: shape) { convoy_batch_reduce_f32($0, a, b, c) }
+  }
+
+  public static func winograd(
+    _ shape: ConvoyWinograd, _ from: UnsafePointer<Float>, _ to: UnsafeMutablePointer<Float>
+  ) {
+    withUnsafePointer(to: shape) { convoy_winograd_f32($0, from, to) }
   }
 
   public static func multiplyAdd(
@@ -87,6 +97,12 @@ extension Double: TensorElement {
     _ c: UnsafeMutablePointer<Double>
   ) {
     withUnsafePointer(to: shape) { convoy_batch_reduce_f64($0, a, b, c) }
+  }
+
+  public static func winograd(
+    _ shape: ConvoyWinograd, _ from: UnsafePointer<Double>, _ to: UnsafeMutablePointer<Double>
+  ) {
+    withUnsafePointer(to: shape) { convoy_winograd_f64($0, from, to) }
   }
 
   public static func multiplyAdd(

@@ -4,3 +4,4 @@
 #include "Elementwise.h"
 #include "Layers.h"
 #include "Memory.h"
+#include "Winograd.h"

@@ -15,6 +15,9 @@ extension LoweredNest {
     _ q: UnsafePointer<Element>, workspace: UnsafeMutablePointer<Element>,
     adding: Bool = false
   ) {
+    if let winograd {
+      return winograd.run(into: destination, p, q, workspace: workspace, adding: adding)
+    }
     if let blocked {
       return blocked.run(into: destination, p, q, workspace: workspace, adding: adding)
     }

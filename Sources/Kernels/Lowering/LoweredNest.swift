@@ -26,6 +26,8 @@ public struct LoweredNest: Sendable {
   let isEmpty: Bool
   /// The same in blocks, where that is faster; then none of the rest is used.
   let blocked: BlockedNest?
+  /// The same by minimal filtering, where that is faster still.
+  let winograd: WinogradNest?
   /// Estimated time of a run.
   public let nanoseconds: Double
 
@@ -114,8 +116,11 @@ public struct LoweredNest: Sendable {
       BlockedNest(nest, roles: roles).flatMap {
         $0.nanoseconds < best?.time ?? .infinity ? $0 : nil
       }
-    workspaceCount = blocked?.workspaceCount ?? workspace
-    nanoseconds = blocked?.nanoseconds ?? best?.time ?? 0
+    let direct = blocked?.nanoseconds ?? best?.time ?? 0
+    winograd =
+      WinogradNest(nest, roles: roles).flatMap { $0.nanoseconds < direct ? $0 : nil }
+    workspaceCount = winograd?.workspaceCount ?? blocked?.workspaceCount ?? workspace
+    nanoseconds = winograd?.nanoseconds ?? direct
   }
 }
 

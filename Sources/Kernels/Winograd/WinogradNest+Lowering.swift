@@ -1,0 +1,183 @@
+extension WinogradNest {
+  /// The fastest way to run a nest by minimal filtering, by the estimate; `nil` where it is not of that
+  /// form.
+  init?(_ nest: ContractionNest, roles: [ContractionNest.Role]) {
+    let fastest = Self.candidates(nest, roles: roles).min { $0.nanoseconds < $1.nanoseconds }
+    guard let fastest else { return nil }
+    self = fastest
+  }
+
+  static func candidates(
+    _ nest: ContractionNest, roles: [ContractionNest.Role]
+  ) -> [WinogradNest] {
+    guard let gather = GatherForm(nest, roles: roles), let form = WinogradForm(gather) else {
+      return []
+    }
+    let correlated = form.axes.count { $0.tap != nil }
+    return (correlated == 2 ? [4, 2] : [4]).flatMap { results in
+      [16, 32, 64, 128, 1024].compactMap { tiles in
+        WinogradNest(form, gather, results: results, tilesPerGroup: tiles)
+      }
+    }
+  }
+
+  /// - Parameters:
+  ///   - results: of a tile along every correlated dimension.
+  ///   - tilesPerGroup: about how many; at least a row of them.
+  private init?(
+    _ form: WinogradForm, _ gather: GatherForm, results resultsPerTile: Int, tilesPerGroup: Int
+  ) {
+    let tensors = gather.tensors
+    let given = tensors.map { TensorOrder.asGiven.strides($0) }
+    let (x, y, w) = (form.data, form.results, form.taps)
+    func axis(_ index: Int) -> Axis {
+      guard index < form.axes.count else {
+        return Axis(
+          results: 1, extent: 1, tiles: 1, start: 0, dataExtent: 1, isCircular: false,
+          isReversed: false)
+      }
+      let axis = form.axes[index]
+      let results = axis.tap == nil ? 1 : resultsPerTile
+      let extent = tensors[y][axis.result].extent
+      return Axis(
+        results: results, extent: extent, tiles: (extent + results - 1) / results,
+        start: axis.offset, dataExtent: tensors[x][axis.data].extent,
+        isCircular: tensors[x][axis.data].circular, isReversed: axis.isReversed)
+    }
+    (rows, columns) = (axis(0), axis(1))
+    writesTaps = w == 0
+    dataIsFirst = x == 1
+
+    /// The strides of a copy whose last mode is contiguous.
+    func packed(_ extents: [Int]) -> [Int] {
+      var stride = 1
+      return extents.reversed().map { extent in
+        defer { stride *= extent }
+        return stride
+      }.reversed()
+    }
+    func copy(
+      _ tensor: Int, _ axisPlaces: [Int], _ channelPlaces: [Int], _ samplePlaces: [Int]
+    ) -> Copy {
+      let extents = channelPlaces.map { tensors[tensor][$0].extent }
+      var samples = [0]
+      for place in samplePlaces {
+        samples = samples.flatMap { start in
+          (0..<tensors[tensor][place].extent).map { start + $0 * given[tensor][place] }
+        }
+      }
+      let axisStrides = axisPlaces.map { given[tensor][$0] }
+      return Copy(
+        strides: axisStrides + [Int](repeating: 0, count: 2 - axisStrides.count)
+          + channelPlaces.map { given[tensor][$0] }, channels: extents,
+        packedChannels: packed(extents), samples: samples)
+    }
+    let count = form.samples.reduce(1) { $0 * tensors[x][$1.data].extent }
+    guard count <= 1 << 14 else { return nil }
+    sampleCount = count
+    data = copy(x, form.axes.map(\.data), form.inputs.map(\.data), form.samples.map(\.data))
+    results = copy(
+      y, form.axes.map(\.result), form.outputs.map(\.results), form.samples.map(\.results))
+    inputs = data.channels.reduce(1, *)
+    outputs = results.channels.reduce(1, *)
+
+    let padded = Self.blocks(outputs) * Self.lanes
+    let tapPlaces = (0..<2).map { $0 < form.axes.count ? form.axes[$0].tap : nil }
+    tapExtents = [rows.taps, columns.taps] + data.channels + results.channels
+    tapStrides =
+      tapPlaces.map { $0.map { given[w][$0] } ?? 0 }
+      + (form.inputs.map(\.taps) + form.outputs.map(\.taps)).map { given[w][$0] }
+    let tapMatrix = inputs * padded
+    packedTapStrides =
+      [columns.taps * tapMatrix, tapMatrix] + data.packedChannels.map { $0 * padded }
+      + results.packedChannels
+
+    let allRows = count * rows.tiles
+    groupRows = min(allRows, max(1, tilesPerGroup / columns.tiles))
+    layout = Workspace(
+      rows: rows, columns: columns, groupRows: groupRows, isOneGroup: groupRows == allRows,
+      sampleRows: rows.tiles, inputs: (inputs, Self.blocks(inputs)),
+      outputBlocks: padded / Self.lanes, writesTaps: w == 0)
+    nanoseconds = Self.estimate(
+      rows: rows, columns: columns, groupRows: groupRows,
+      groups: (allRows + groupRows - 1) / groupRows,
+      inputs: inputs, outputs: outputs, layout: layout, writesTaps: w == 0)
+  }
+}
+
+extension WinogradNest.Workspace {
+  init(
+    rows: WinogradNest.Axis, columns: WinogradNest.Axis, groupRows: Int, isOneGroup: Bool,
+    sampleRows: Int, inputs: (count: Int, blocks: Int), outputBlocks: Int, writesTaps: Bool
+  ) {
+    let lanes = WinogradNest.lanes
+    func put(_ elements: Int) -> Int {
+      defer { count += (elements + lanes - 1) / lanes * lanes }
+      return count
+    }
+    let points = rows.points * columns.points
+    let tiles = groupRows * columns.tiles
+    let channels = inputs.blocks * lanes
+    let partRows = min(groupRows, sampleRows)
+    let dataCopy = rows.dataCount(partRows) * columns.dataCount(columns.tiles) * channels
+    let resultRows = writesTaps ? partRows : groupRows
+    let resultCopy =
+      rows.results * resultRows * columns.results * columns.tiles * outputBlocks * lanes
+    copies = put(max(dataCopy, resultCopy))
+    dataPlane = tiles * channels + lanes
+    data = put(points * dataPlane)
+    resultPlane = tiles * lanes + lanes
+    resultBlock = points * resultPlane
+    results = put(resultBlock * (writesTaps ? outputBlocks : 1))
+    tapPlane = inputs.count * lanes + lanes
+    tapBlock = points * tapPlane
+    taps = put(tapBlock * (isOneGroup ? 1 : outputBlocks))
+    packedTaps = put(rows.taps * columns.taps * inputs.count * outputBlocks * lanes)
+  }
+}
+
+extension WinogradNest {
+  /// Nanoseconds. The constants were fitted by hand to one machine (AMD EPYC with AVX-512); only their
+  /// ratios matter for a choice.
+  private static func estimate(
+    rows: Axis, columns: Axis, groupRows: Int, groups: Int, inputs: Int, outputs: Int,
+    layout: Workspace, writesTaps: Bool
+  ) -> Double {
+    let points = Double(rows.points * columns.points)
+    let tiles = Double(groupRows * columns.tiles)
+    let outputBlocks = Double(blocks(outputs))
+    let inputBlocks = Double(blocks(inputs))
+    let (across, depth) = writesTaps ? (Double(inputs), tiles) : (tiles, Double(inputs))
+    let columnBlocks = (across / 8).rounded(.up)
+    let products =
+      Double(groups) * outputBlocks * points
+      * (25 + columnBlocks * (5.5 + depth * 0.5) + across * (2 + depth * 0.1))
+    // Transforms: a tile's vectors read and written.
+    let perTile = points * 1.25
+    let tapVectors = Double(inputs) * outputBlocks
+    let transforms =
+      Double(groups) * tiles * (inputBlocks + outputBlocks) * perTile + tapVectors * perTile
+    let dataCopied =
+      Double(groups) * Double(rows.dataCount(groupRows) * columns.dataCount(columns.tiles))
+      * inputBlocks * Double(lanes)
+    let resultsCopied =
+      Double(groups) * tiles * Double(rows.results * columns.results) * outputBlocks * Double(lanes)
+    let tapsCopied = Double(rows.taps * columns.taps) * tapVectors * Double(lanes)
+    let copies = 0.6 * (dataCopied + resultsCopied) + 1.0 * tapsCopied
+    // What the second-level cache does not hold is read again from the third, or from memory.
+    let cache = 200_000.0
+    let data = points * tiles * inputBlocks * Double(lanes)
+    let taps = groups == 1 ? 0 : Double(layout.tapBlock) * outputBlocks
+    let results =
+      writesTaps ? points * tiles * outputBlocks * Double(lanes) : Double(layout.resultBlock)
+    func price(_ elements: Double) -> Double {
+      elements > 4_000_000 ? 0.3 : elements > cache ? 0.08 : 0
+    }
+    let held = data + results + taps
+    let again =
+      Double(groups)
+      * (data * outputBlocks * price(data + Double(layout.tapBlock)) + (taps + results)
+        * price(held))
+    return products + transforms + copies + again + 500
+  }
+}

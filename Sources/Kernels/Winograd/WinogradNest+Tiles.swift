@@ -1,0 +1,190 @@
+import CKernels
+
+/// Between tensors and points.
+extension WinogradNest {
+  /// A run of tile rows of one sample.
+  private struct Part {
+    let sample: Int
+    /// Of the sample.
+    let rows: Range<Int>
+    /// Of the group.
+    let first: Int
+  }
+
+  private func parts(_ group: Range<Int>, _ body: (Part) -> Void) {
+    var start = group.lowerBound
+    while start < group.upperBound {
+      let sample = start / rows.tiles
+      let end = min(group.upperBound, (sample + 1) * rows.tiles)
+      let first = sample * rows.tiles
+      body(
+        Part(sample: sample, rows: start - first..<end - first, first: start - group.lowerBound))
+      start = end
+    }
+  }
+
+  private func shape(
+    _ side: ConvoyWinogradSide, from: (row: Int, column: Int), to: (row: Int, column: Int),
+    count: (Int, Int), fromStep: (Int, Int), toStep: (Int, Int)
+  ) -> ConvoyWinograd {
+    ConvoyWinograd(
+      side: side, row_results: rows.results, column_results: columns.results,
+      from_row: from.row, from_column: from.column, to_row: to.row, to_column: to.column,
+      count: count, from_step: fromStep, to_step: toStep)
+  }
+
+  func loadData<Element: TensorElement>(
+    _ group: Range<Int>, _ x: UnsafePointer<Element>, _ workspace: UnsafeMutablePointer<Element>
+  ) {
+    let channels = padded(inputs)
+    let width = columns.dataCount(columns.tiles) * channels
+    parts(group) { part in
+      let height = rows.dataCount(part.rows.count)
+      load(
+        data, part.sample, x, to: workspace + layout.copies, width: width, channels: channels,
+        rows: (rows.start + rows.results * part.rows.lowerBound, height, rows.dataExtent),
+        columns: (columns.start, columns.dataCount(columns.tiles), columns.dataExtent),
+        circular: (rows.isCircular, columns.isCircular))
+      let tiles = shape(
+        convoy_winograd_data, from: (width, channels),
+        to: (columns.points * layout.dataPlane, layout.dataPlane),
+        count: (columns.tiles, channels / Self.lanes),
+        fromStep: (columns.results * channels, Self.lanes), toStep: (channels, Self.lanes))
+      for row in part.rows.indices {
+        let row = row - part.rows.lowerBound
+        Element.winograd(
+          tiles, workspace + layout.copies + row * rows.results * width,
+          workspace + layout.data + (part.first + row) * columns.tiles * channels)
+      }
+    }
+  }
+
+  func loadResults<Element: TensorElement>(
+    _ group: Range<Int>, _ y: UnsafePointer<Element>, _ workspace: UnsafeMutablePointer<Element>
+  ) {
+    let channels = padded(outputs)
+    let width = columns.results * columns.tiles * channels
+    parts(group) { part in
+      load(
+        results, part.sample, y, to: workspace + layout.copies, width: width, channels: channels,
+        rows: (rows.results * part.rows.lowerBound, rows.results * part.rows.count, rows.extent),
+        columns: (0, columns.results * columns.tiles, columns.extent), circular: (false, false))
+      let tiles = shape(
+        convoy_winograd_results, from: (width, channels),
+        to: (columns.points * layout.resultPlane, layout.resultPlane),
+        count: (columns.tiles, channels / Self.lanes),
+        fromStep: (columns.results * channels, Self.lanes),
+        toStep: (Self.lanes, layout.resultBlock))
+      for row in part.rows.indices {
+        let row = row - part.rows.lowerBound
+        Element.winograd(
+          tiles, workspace + layout.copies + row * rows.results * width,
+          workspace + layout.results + (part.first + row) * columns.tiles * Self.lanes)
+      }
+    }
+  }
+
+  /// Copies rows and columns with their channels innermost; what lies outside the tensor becomes 0, or
+  /// wraps.
+  private func load<Element: TensorElement>(
+    _ copy: Copy, _ sample: Int, _ given: UnsafePointer<Element>,
+    to packed: UnsafeMutablePointer<Element>, width: Int, channels: Int,
+    rows: (start: Int, count: Int, extent: Int),
+    columns: (start: Int, count: Int, extent: Int), circular: (rows: Bool, columns: Bool)
+  ) {
+    let from = given + copy.samples[sample]
+    let strides = [width, channels] + copy.packedChannels
+    let rowRuns = runs(rows.start, rows.count, rows.extent, circular.rows)
+    let columnRuns = runs(columns.start, columns.count, columns.extent, circular.columns)
+    func covered(_ runs: [Run]) -> Int { runs.reduce(0) { $0 + $1.count } }
+    if covered(rowRuns) < rows.count || covered(columnRuns) < columns.count {
+      packed.fillWithZeros(count: rows.count * width)
+    }
+    for row in rowRuns {
+      for column in columnRuns {
+        Element.permute(
+          extents: [row.count, column.count] + copy.channels,
+          to: packed + row.to * width + column.to * channels, strides,
+          from: from + row.from * copy.strides[0] + column.from * copy.strides[1], copy.strides)
+      }
+    }
+  }
+
+  /// Indices that lie one after the other in the tensor and in the copy.
+  private struct Run {
+    let from: Int
+    let to: Int
+    let count: Int
+  }
+
+  private func runs(_ start: Int, _ count: Int, _ extent: Int, _ circular: Bool) -> [Run] {
+    segments(count: count, coefficient: 1, offset: start, extent: extent, circular: circular).map {
+      Run(from: start + $0.start - $0.wraps * extent, to: $0.start, count: $0.length)
+    }
+  }
+
+  func transformTaps<Element: TensorElement>(
+    _ block: Int, _ workspace: UnsafeMutablePointer<Element>
+  ) {
+    let (steps, first) = tapSteps
+    let tiles = shape(
+      convoy_winograd_taps, from: steps, to: (columns.points * layout.tapPlane, layout.tapPlane),
+      count: (inputs, 1), fromStep: (padded(outputs), 0), toStep: (Self.lanes, 0))
+    Element.winograd(
+      tiles, workspace + layout.packedTaps + block * Self.lanes + first,
+      workspace + layout.taps + tapBlock(block))
+  }
+
+  func untransformTaps<Element: TensorElement>(
+    _ block: Int, _ workspace: UnsafeMutablePointer<Element>
+  ) {
+    let (steps, first) = tapSteps
+    let tiles = shape(
+      convoy_winograd_to_taps, from: (columns.points * layout.tapPlane, layout.tapPlane),
+      to: steps, count: (inputs, 1), fromStep: (Self.lanes, 0), toStep: (padded(outputs), 0))
+    Element.winograd(
+      tiles, workspace + layout.taps + tapBlock(block),
+      workspace + layout.packedTaps + block * Self.lanes + first)
+  }
+
+  /// Steps from tap to tap in the packed taps, and where the first is: at the end if they are reversed.
+  private var tapSteps: (steps: (row: Int, column: Int), first: Int) {
+    let (row, column) = (packedTapStrides[0], packedTapStrides[1])
+    return (
+      (rows.isReversed ? -row : row, columns.isReversed ? -column : column),
+      (rows.isReversed ? 2 * row : 0) + (columns.isReversed ? 2 * column : 0)
+    )
+  }
+
+  func untransformResults<Element: TensorElement>(
+    _ rowCount: Int, _ block: Int, _ workspace: UnsafeMutablePointer<Element>
+  ) {
+    let channels = padded(outputs)
+    let width = columns.results * columns.tiles * channels
+    let tiles = shape(
+      convoy_winograd_to_results,
+      from: (columns.points * layout.resultPlane, layout.resultPlane), to: (width, channels),
+      count: (rowCount, columns.tiles), fromStep: (columns.tiles * Self.lanes, Self.lanes),
+      toStep: (rows.results * width, columns.results * channels))
+    Element.winograd(
+      tiles, workspace + layout.results, workspace + layout.copies + block * Self.lanes)
+  }
+
+  func storeResults<Element: TensorElement>(
+    _ group: Range<Int>, _ y: UnsafeMutablePointer<Element>,
+    _ workspace: UnsafeMutablePointer<Element>, adding: Bool
+  ) {
+    let channels = padded(outputs)
+    let width = columns.results * columns.tiles * channels
+    let store = adding ? Element.add : Element.permute
+    parts(group) { part in
+      let first = rows.results * part.rows.lowerBound
+      let count = min(rows.results * part.rows.count, rows.extent - first)
+      store(
+        [count, columns.extent] + results.channels,
+        y + results.samples[part.sample] + first * results.strides[0], results.strides,
+        UnsafePointer(workspace + layout.copies + part.first * rows.results * width),
+        [width, channels] + results.packedChannels)
+    }
+  }
+}

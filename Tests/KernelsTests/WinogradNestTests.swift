@@ -1,0 +1,140 @@
+import Testing
+
+@testable import Kernels
+
+/// Correlations of three taps by minimal filtering against the walk over all iterations, whether or not
+/// they would be chosen.
+@Suite struct WinogradNestTests {
+  /// y[b, i, t] = Σ x[b, i + k, s]·w[k, t, s] with one or two correlated dimensions, several modes of a
+  /// kind or none, dimensions in any order, any offset, and taps in either direction.
+  private static func randomNest(using generator: inout Generator) -> ContractionNest {
+    var loops: [Int] = []
+    var tensors: [[ContractionNest.Dimension]] = [[], [], []]
+    func loop(_ extent: Int) -> Int {
+      loops.append(extent)
+      return loops.count - 1
+    }
+    func plain(_ extent: Int, _ carriers: [Int]) {
+      let new = loop(extent)
+      for carrier in carriers {
+        tensors[carrier].append(.init(terms: [.init(loop: new)], extent: extent))
+      }
+    }
+    for _ in 0..<Int.random(in: 1...2, using: &generator) {
+      let (i, k) = (loop(Int.random(in: 1...11, using: &generator)), loop(3))
+      let extent = Int.random(in: 1...12, using: &generator)
+      let circular = Int.random(in: 0..<4, using: &generator) == 0
+      tensors[0].append(
+        .init(
+          terms: [
+            .init(loop: i), .init(loop: k, coefficient: Bool.random(using: &generator) ? 1 : -1),
+          ], offset: Int.random(in: -4...3, using: &generator), extent: extent,
+          circular: circular))
+      tensors[1].append(.init(terms: [.init(loop: k)], extent: 3))
+      tensors[2].append(.init(terms: [.init(loop: i)], extent: loops[i]))
+    }
+    for carriers in [[0, 2], [0, 1], [1, 2]] {
+      for _ in 0..<Int.random(in: 0...2, using: &generator) {
+        plain(Int.random(in: 1...(carriers == [0, 2] ? 3 : 20), using: &generator), carriers)
+      }
+    }
+    return ContractionNest(
+      loops: loops, first: tensors[0].shuffled(using: &generator),
+      second: tensors[1].shuffled(using: &generator),
+      result: tensors[2].shuffled(using: &generator))
+  }
+
+  private static func run<Element: TensorElement>(
+    _ nest: WinogradNest, count: Int, _ p: [Element], _ q: [Element], adding: [Element]?
+  ) -> [Element] {
+    var output = adding ?? [Element](repeating: .nan, count: count)
+    // Whatever scratch holds must not show; what lies behind it must stay.
+    var workspace = [Element](repeating: .nan, count: nest.workspaceCount + 8)
+    for index in 0..<8 { workspace[nest.workspaceCount + index] = 77 }
+    output.withUnsafeMutableBufferPointer { output in
+      workspace.withUnsafeMutableBufferPointer { workspace in
+        p.withUnsafeBufferPointer { p in
+          q.withUnsafeBufferPointer { q in
+            guard let d = output.baseAddress, let p = p.baseAddress, let q = q.baseAddress,
+              let scratch = workspace.baseAddress
+            else { return }
+            nest.run(into: d, p, q, workspace: scratch, adding: adding != nil)
+          }
+        }
+      }
+    }
+    #expect(workspace.suffix(8).allSatisfy { $0 == 77 })
+    return output
+  }
+
+  /// With two results to a tile every factor is a power of two: small integers stay exact.
+  @Test(arguments: 0..<20) func everyCandidateAgreesWithTheDefinition(seed: Int) throws {
+    var generator = Generator(seed: UInt64(seed) ^ 0x51309)
+    var checked: Set<String> = []
+    for _ in 0..<60 {
+      let nest = Self.randomNest(using: &generator)
+      guard nest.loops.reduce(1, *) < 400_000 else { continue }
+      for role in ContractionNest.Role.allCases {
+        let roles = [role, role.sources.0, role.sources.1]
+        func integers(_ count: Int) -> [Double] {
+          (0..<count).map { _ in Double(Int.random(in: -8...8, using: &generator)) }
+        }
+        let p = integers(nest.count(roles[1]))
+        let q = integers(nest.count(roles[2]))
+        let old = integers(nest.count(role))
+        let expected = nest.evaluateByDefinition(writing: role, p, q)
+        let sum = zip(expected, old).map { $0 + $1 }
+        // Of what a tile mixes, not of the element's own terms: those may be all outside.
+        let summed = nest.loops.indices.filter { loop in
+          !nest[role].contains { $0.terms.contains { $0.loop == loop } }
+        }
+        let bound = 64.0 * Double(summed.reduce(9) { $0 * nest.loops[$1] })
+        for candidate in WinogradNest.candidates(nest, roles: roles) {
+          let exact = max(candidate.rows.results, candidate.columns.results) == 2
+          checked.insert("\(role) \(candidate.rows.results) \(candidate.columns.results)")
+          func check<Element: TensorElement>(
+            _ found: [Element], _ expected: [Double], _ what: String
+          ) {
+            let tolerance = exact ? 0 : 8 * bound * Double(Element.ulpOfOne)
+            for (found, expected) in zip(found, expected) {
+              guard abs(Double(found) - expected) <= tolerance else {
+                Issue.record("\(found) ≠ \(expected): \(what), \(role) of \(nest)")
+                return
+              }
+            }
+          }
+          let count = expected.count
+          check(Self.run(candidate, count: count, p, q, adding: nil), expected, "Double")
+          check(Self.run(candidate, count: count, p, q, adding: old), sum, "adding")
+          let (pFloat, qFloat) = (p.map(Float.init), q.map(Float.init))
+          check(
+            Self.run(candidate, count: count, pFloat, qFloat, adding: nil), expected, "Float")
+        }
+      }
+    }
+    #expect(checked.count >= 10, "\(checked.sorted())")
+  }
+
+  @Test func chosenWhereItIsFaster() {
+    // bshw,tshw->bthw|hw with 64 channels at 32 × 32, and a strided one, which is not of the form.
+    func convolution(stride: Int) -> ContractionNest {
+      func dimension(_ loop: Int, _ extent: Int) -> ContractionNest.Dimension {
+        .init(terms: [.init(loop: loop)], extent: extent)
+      }
+      func read(_ i: Int, _ k: Int) -> ContractionNest.Dimension {
+        .init(
+          terms: [.init(loop: i, coefficient: stride), .init(loop: k)], offset: -1,
+          extent: 32 * stride)
+      }
+      return ContractionNest(
+        loops: [8, 64, 64, 32, 32, 3, 3],
+        first: [dimension(0, 8), dimension(1, 64), read(3, 5), read(4, 6)],
+        second: [dimension(2, 64), dimension(1, 64), dimension(5, 3), dimension(6, 3)],
+        result: [dimension(0, 8), dimension(2, 64), dimension(3, 32), dimension(4, 32)])
+    }
+    for role in ContractionNest.Role.allCases {
+      #expect(LoweredNest(convolution(stride: 1), writing: role).winograd?.points == 36)
+      #expect(LoweredNest(convolution(stride: 2), writing: role).winograd == nil)
+    }
+  }
+}
