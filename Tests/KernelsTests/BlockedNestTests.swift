@@ -45,31 +45,27 @@ import Testing
         let old = integers(nest.count(role))
         let expected = nest.evaluateByDefinition(writing: role, p, q)
         let sum = zip(expected, old).map { $0 + $1 }
-        var forms: [(form: GatherForm, reordering: BlockedNest.Reordering?)] = [(form, nil)]
-        for tensor in 0..<3 {
-          guard let order = form.order(of: tensor) else { continue }
-          forms.append(
-            (
-              form.reordered(tensor, order),
-              .init(tensor: tensor, dimensions: form.tensors[tensor], order: order)
-            ))
-        }
-        for (form, reordering) in forms {
-          guard let problem = BlockedNest.Problem(form.merged()) else { continue }
-          // A few of them at random: there are hundreds.
-          for choice in problem.choices().shuffled(using: &generator).prefix(5) {
-            guard let blocked = problem.lowered(choice, reordering) else { continue }
-            checked += 1
-            let count = expected.count
-            #expect(
-              Self.run(blocked, count: count, p, q, adding: nil) == expected,
-              "\(choice), \(role) of \(nest)")
-            #expect(
-              Self.run(blocked, count: count, p, q, adding: old) == sum,
-              "\(choice), adding, \(role) of \(nest)")
-            #expect(
-              Self.run(blocked, count: count, p.map(Float.init), q.map(Float.init), adding: nil)
-                == expected.map(Float.init), "\(choice) in Float, \(role) of \(nest)")
+        for (form, reorderings) in form.reorderedForms() {
+          let merged = form.merged()
+          // Cuts at a few divisors, for those of long loops would never be tried here.
+          for cut in [nil] + Cut.candidates(merged, leastProducts: 1, depths: 2...4, columns: 2...5)
+          {
+            guard let problem = BlockedNest.Problem(cut.map(merged.cut) ?? merged) else { continue }
+            // A few of them at random: there are hundreds.
+            for choice in problem.choices(cut).shuffled(using: &generator).prefix(3) {
+              guard let blocked = problem.lowered(choice, reorderings) else { continue }
+              checked += 1
+              let count = expected.count
+              #expect(
+                Self.run(blocked, count: count, p, q, adding: nil) == expected,
+                "\(choice), \(role) of \(nest)")
+              #expect(
+                Self.run(blocked, count: count, p, q, adding: old) == sum,
+                "\(choice), adding, \(role) of \(nest)")
+              #expect(
+                Self.run(blocked, count: count, p.map(Float.init), q.map(Float.init), adding: nil)
+                  == expected.map(Float.init), "\(choice) in Float, \(role) of \(nest)")
+            }
           }
         }
       }

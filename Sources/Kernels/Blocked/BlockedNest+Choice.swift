@@ -4,27 +4,23 @@ extension BlockedNest {
   init?(_ nest: ContractionNest, roles: [ContractionNest.Role]) {
     guard let form = GatherForm(nest, roles: roles) else { return nil }
     var least = Double.infinity
-    var best: (problem: Problem, choice: Choice, reordering: Reordering?)?
-    func consider(_ form: GatherForm, _ reordering: Reordering?) {
-      guard let problem = Problem(form.merged()) else { return }
-      for choice in problem.choices() {
-        // The lists of offsets are made for the best one only.
-        guard let draft = problem.lowered(choice, reordering, isDraft: true),
-          draft.nanoseconds < least
-        else { continue }
-        least = draft.nanoseconds
-        best = (problem, choice, reordering)
+    var best: (problem: Problem, choice: Choice, reorderings: [Reordering])?
+    func consider(_ form: GatherForm, _ reorderings: [Reordering]) {
+      let form = form.merged()
+      for cut in [nil] + Cut.candidates(form) {
+        guard let problem = Problem(cut.map(form.cut) ?? form) else { return }
+        for choice in problem.choices(cut) {
+          // The lists of offsets are made for the best one only.
+          guard let draft = problem.lowered(choice, reorderings, isDraft: true),
+            draft.nanoseconds < least
+          else { continue }
+          least = draft.nanoseconds
+          best = (problem, choice, reorderings)
+        }
       }
     }
-    consider(form, nil)
-    // Where one tensor follows the others loops merge: that may be worth a copy.
-    for tensor in 0..<3 {
-      guard let order = form.order(of: tensor) else { continue }
-      consider(
-        form.reordered(tensor, order),
-        Reordering(tensor: tensor, dimensions: form.tensors[tensor], order: order))
-    }
-    guard let best, let lowered = best.problem.lowered(best.choice, best.reordering) else {
+    for (form, reorderings) in form.reorderedForms() { consider(form, reorderings) }
+    guard let best, let lowered = best.problem.lowered(best.choice, best.reorderings) else {
       return nil
     }
     self = lowered
@@ -39,6 +35,11 @@ extension BlockedNest {
     /// Whether the sources are copied even where they could stay.
     let copyingLanes: Bool
     let copyingOther: Bool
+    /// The loop that is cut into tiles; `nil`: as suits the largest copy.
+    var tile: Int?
+    /// Whether all blocks of lanes are visited before the next index of any other loop: then the other
+    /// source's part for one call stays in cache, instead of the block's.
+    var lanesInside = false
   }
 
   /// A nest in gather form with its loops sorted by what they mean.
@@ -85,8 +86,23 @@ extension BlockedNest {
       return places.count == 1 && places[0].isPlain(loops)
     }
 
-    /// The few that may be worth it: long loops.
-    func choices() -> [Choice] {
+    /// The few that may be worth it: long loops, and of a cut form those that make use of it.
+    func choices(_ cut: Cut? = nil) -> [Choice] {
+      guard let cut else { return choices() }
+      return choices().filter { choice in
+        choice.copyingLanes && (cut.depth == nil || choice.depth == cut.depth?.inner)
+          && (cut.columns == nil || choice.columns == cut.columns?.inner)
+      }.flatMap { choice in
+        [false, true].map { inside in
+          var choice = choice
+          choice.tile = cut.depth?.outer
+          choice.lanesInside = inside
+          return choice
+        }
+      }
+    }
+
+    private func choices() -> [Choice] {
       func longest(_ candidates: [Int], _ count: Int) -> [Int?] {
         let sorted = candidates.sorted { (loops[$0], $1) > (loops[$1], $0) }.prefix(count)
         return sorted.isEmpty ? [nil] : sorted.map { $0 }

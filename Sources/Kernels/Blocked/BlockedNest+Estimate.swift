@@ -1,7 +1,7 @@
 /// What it takes to bring the elements to the kernel, as far as an estimate needs it. The constants were
 /// fitted by hand to one machine (AMD EPYC with AVX-512); only their ratios matter for a choice.
 extension BlockedNest.Problem {
-  private func isSmall(_ tensor: Int, in layouts: [Layout]) -> Bool {
+  func isSmall(_ tensor: Int, in layouts: [Layout]) -> Bool {
     (layouts[tensor].place.pack?.count ?? tensors[tensor].reduce(1) { $0 * $1.extent }) <= 1 << 14
   }
 
@@ -28,12 +28,16 @@ extension BlockedNest.Problem {
   /// - Parameters:
   ///   - kernel: elements of one call: lanes' source, the other source, destination.
   ///   - levels: around it, the innermost first.
+  ///   - isAliased: whether the other source's rows are whole pages apart, so that they want the same few
+  ///     lines of every cache.
   func movedElements(
-    kernel: [Double], levels: [BlockedNest.Level], tiles: Double, apart: Int
+    kernel: [Double], levels: [BlockedNest.Level], tiles: Double, apart: Int,
+    isAliased: Bool
   ) -> Double {
     let cache = 1.5 * Double(Self.tileElements)
     var held = kernel
     var moved = kernel
+    if isAliased { held[1] *= 8 }
     // Of a line only one element is used before it has left again.
     if kernel[1] > cache && apart > 1 {
       moved[1] *= Double(min(apart, 16)) * (apart >= 1024 ? 1.5 : 1)

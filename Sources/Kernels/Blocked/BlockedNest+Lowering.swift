@@ -15,7 +15,7 @@ extension BlockedNest.Problem {
   }
 
   func lowered(
-    _ choice: BlockedNest.Choice, _ reordering: BlockedNest.Reordering?,
+    _ choice: BlockedNest.Choice, _ reorderings: [BlockedNest.Reordering],
     isDraft: Bool = false
   ) -> BlockedNest? {
     let (a, b) = (choice.source, 3 - choice.source)
@@ -36,7 +36,7 @@ extension BlockedNest.Problem {
         ? !isDestinationInPlace : tensor == a ? choice.copyingLanes : choice.copyingOther
     }
 
-    let tileLoop = tileLoop(besides: inKernel, packed: isPacked)
+    let tileLoop = choice.tile ?? tileLoop(besides: inKernel, packed: isPacked)
     let tileExtent = tileLoop.map { loops[$0] } ?? 1
     var perIndex = 0
     for tensor in 0..<3 where isPacked[tensor] {
@@ -125,18 +125,24 @@ extension BlockedNest.Problem {
         list * Double(depth.count) * Double(BlockedNest.lanes),
         list * Double(depth.count) * Double(columns.count),
         Double(columns.count * BlockedNest.lanes),
-      ], levels: levels.reversed() + [laneLevel],
-      tiles: Double((tileExtent + tileCount - 1) / tileCount), apart: apart(depth.b, columns.b))
+      ],
+      levels: choice.lanesInside
+        ? [laneLevel] + levels.reversed() : levels.reversed() + [laneLevel],
+      tiles: Double((tileExtent + tileCount - 1) / tileCount), apart: apart(depth.b, columns.b),
+      isAliased: max(abs(depth.b), abs(columns.b)) % 1024 == 0 && !isSmall(b, in: layouts))
     let far =
       calls * list * Double(depth.count)
       * (pageCost(depth.a, of: a, in: layouts) * columnBlocks
         + pageCost(depth.b, of: b, in: layouts) * columnBlocks
         + lineCost(apart(depth.b, columns.b), of: b, in: layouts) * Double(columns.count))
-    let reorderingCost = reordering.map { 300 + Double($0.count) * 0.6 } ?? 0
-    let reorderingStart = scratch
-    if let reordering { scratch += (reordering.count + 15) / 16 * 16 }
+    var reorderings = reorderings
+    for index in reorderings.indices {
+      reorderings[index].start = scratch
+      scratch += (reorderings[index].count + 15) / 16 * 16
+    }
+    let reorderingCost = reorderings.reduce(0.0) { $0 + 300 + Double($1.count) * 0.6 }
     return BlockedNest(
-      reordering: reordering, reorderingStart: reorderingStart, lanesSource: a,
+      reorderings: reorderings, lanesSource: a, lanesInside: choice.lanesInside,
       places: layouts.map(\.place), laneLevel: laneLevel,
       laneExtent: loops[choice.lanes], levels: levels, columns: columns, depth: depth,
       aOffsets: aOffsets, bOffsets: bOffsets, tileExtent: tileExtent, tileCount: tileCount,

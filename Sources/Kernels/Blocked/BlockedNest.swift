@@ -36,6 +36,8 @@ struct BlockedNest: Sendable {
     let givenStrides: [Int]
     let packedStrides: [Int]
     let count: Int
+    /// In the workspace.
+    var start = 0
 
     init(tensor: Int, dimensions: [ContractionNest.Dimension], order: [Int]) {
       self.tensor = tensor
@@ -55,11 +57,12 @@ struct BlockedNest: Sendable {
     }
   }
 
-  let reordering: Reordering?
-  let reorderingStart: Int
+  let reorderings: [Reordering]
   /// Which source has the lanes: 1 or 2.
   let lanesSource: Int
   /// Destination and sources.
+  /// Whether the blocks of lanes are walked inside the other levels, or around them.
+  let lanesInside: Bool
   let places: [Place]
   let laneLevel: Level
   let laneExtent: Int
@@ -85,23 +88,27 @@ struct BlockedNest: Sendable {
     into destination: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
     _ q: UnsafePointer<Element>, workspace: UnsafeMutablePointer<Element>, adding: Bool
   ) {
-    guard let reordering else {
-      return runTiles(into: destination, p, q, workspace: workspace, adding: adding)
-    }
-    let copy = workspace + reorderingStart
-    guard reordering.tensor == 0 else {
+    var (p, q) = (p, q)
+    var result: Reordering?
+    for reordering in reorderings {
+      guard reordering.tensor != 0 else {
+        result = reordering
+        continue
+      }
+      let copy = workspace + reordering.start
       Element.permute(
         extents: reordering.extents, to: copy, reordering.packedStrides,
         from: reordering.tensor == 1 ? p : q, reordering.givenStrides)
-      return runTiles(
-        into: destination, reordering.tensor == 1 ? UnsafePointer(copy) : p,
-        reordering.tensor == 2 ? UnsafePointer(copy) : q, workspace: workspace, adding: adding)
+      if reordering.tensor == 1 { p = UnsafePointer(copy) } else { q = UnsafePointer(copy) }
     }
+    guard let result else {
+      return runTiles(into: destination, p, q, workspace: workspace, adding: adding)
+    }
+    let copy = workspace + result.start
     runTiles(into: copy, p, q, workspace: workspace, adding: false)
     let move = adding ? Element.add : Element.permute
     move(
-      reordering.extents, destination, reordering.givenStrides, UnsafePointer(copy),
-      reordering.packedStrides)
+      result.extents, destination, result.givenStrides, UnsafePointer(copy), result.packedStrides)
   }
 
   private func runTiles<Element: TensorElement>(
@@ -149,12 +156,25 @@ struct BlockedNest: Sendable {
           count: isTileSummed ? listPerTile * tile : listPerTile, a_offsets: aOffsets.baseAddress,
           b_offsets: bOffsets.baseAddress, a_k: depth.a, b_k: depth.b, b_j: columns.b,
           c_j: columns.d, adding: adding ? 1 : 0)
-        for block in 0..<laneLevel.count {
-          shape.lanes = min(Self.lanes, laneExtent - block * Self.lanes)
-          walk(
-            0, &shape, d + block * laneLevel.d, a + block * laneLevel.a, b, tile: tile)
+        if lanesInside {
+          walk(0, &shape, d, a, b, tile: tile)
+        } else {
+          eachBlock(&shape, d, a) { shape, d, a in walk(0, &shape, d, a, b, tile: tile) }
         }
       }
+    }
+  }
+
+  private func eachBlock<Element: TensorElement>(
+    _ shape: inout ConvoyBatchReduce, _ d: UnsafeMutablePointer<Element>,
+    _ a: UnsafePointer<Element>,
+    _ body: (
+      inout ConvoyBatchReduce, UnsafeMutablePointer<Element>, UnsafePointer<Element>
+    ) -> Void
+  ) {
+    for block in 0..<laneLevel.count {
+      shape.lanes = min(Self.lanes, laneExtent - block * Self.lanes)
+      body(&shape, d + block * laneLevel.d, a + block * laneLevel.a)
     }
   }
 
@@ -164,7 +184,10 @@ struct BlockedNest: Sendable {
     _ number: Int, _ shape: inout ConvoyBatchReduce, _ d: UnsafeMutablePointer<Element>,
     _ a: UnsafePointer<Element>, _ b: UnsafePointer<Element>, tile: Int
   ) {
-    guard number < levels.count else { return Element.batchReduce(shape, a, b, d) }
+    guard number < levels.count else {
+      guard lanesInside else { return Element.batchReduce(shape, a, b, d) }
+      return eachBlock(&shape, d, a) { shape, d, a in Element.batchReduce(shape, a, b, d) }
+    }
     let level = levels[number]
     for index in 0..<min(level.count, number == 0 && !isTileSummed ? tile : .max) {
       walk(

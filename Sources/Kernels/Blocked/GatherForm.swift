@@ -116,6 +116,24 @@ extension GatherForm {
     return order == Array(dimensions.indices) ? nil : order
   }
 
+  /// This form, and with one or two tensors that follow the others' order: where loops merge, that may be
+  /// worth a copy.
+  func reorderedForms() -> [(form: GatherForm, reorderings: [BlockedNest.Reordering])] {
+    var forms: [(form: GatherForm, reorderings: [BlockedNest.Reordering])] = [(self, [])]
+    func add(_ tensor: Int, to known: (form: GatherForm, reorderings: [BlockedNest.Reordering])) {
+      guard let order = known.form.order(of: tensor) else { return }
+      let copy = BlockedNest.Reordering(
+        tensor: tensor, dimensions: known.form.tensors[tensor], order: order)
+      forms.append((known.form.reordered(tensor, order), known.reorderings + [copy]))
+    }
+    for tensor in 0..<3 { add(tensor, to: forms[0]) }
+    // A second one that follows the first.
+    for known in forms.dropFirst() {
+      for tensor in 0..<3 where known.reorderings[0].tensor != tensor { add(tensor, to: known) }
+    }
+    return forms
+  }
+
   /// This form with one tensor's dimensions in another order.
   func reordered(_ tensor: Int, _ order: [Int]) -> GatherForm {
     var form = self
