@@ -22,15 +22,20 @@ extension Plan {
       self = plan
       return
     }
+    // Different orders have many steps in common.
+    var known: [ContractionNest: [ContractionNest.Role: Double]] = [:]
     try self.init(expression, needsGradient: needsGradient) { step, needed in
       guard ([step.resultShape] + step.operandShapes).allSatisfy(Plan.isAddressable) else {
         return .infinity
       }
       let nest = ContractionNest(step)
-      var time = LoweredNest(nest, writing: .result).nanoseconds
-      if needed[0] { time += LoweredNest(nest, writing: .first).nanoseconds }
-      if needed[1] { time += LoweredNest(nest, writing: .second).nanoseconds }
-      return time
+      func time(_ role: ContractionNest.Role) -> Double {
+        if let time = known[nest]?[role] { return time }
+        let time = LoweredNest(nest, writing: role).nanoseconds
+        known[nest, default: [:]][role] = time
+        return time
+      }
+      return time(.result) + (needed[0] ? time(.first) : 0) + (needed[1] ? time(.second) : 0)
     }
   }
 }

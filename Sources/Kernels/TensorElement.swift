@@ -39,6 +39,11 @@ public protocol TensorElement: BinaryFloatingPoint, Sendable {
     _ shape: ConvoyBatchReduce, _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>,
     _ c: UnsafeMutablePointer<Self>)
 
+  /// Rows of sums of element-wise products (see `convoy_lane_products_f32`).
+  static func laneProducts(
+    _ shape: ConvoyLaneProducts, _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>,
+    _ c: UnsafeMutablePointer<Self>)
+
   /// Transforms of minimal filtering (see `convoy_winograd_f32`).
   static func winograd(
     _ shape: ConvoyWinograd, _ from: UnsafePointer<Self>, _ to: UnsafeMutablePointer<Self>)
@@ -50,6 +55,13 @@ extension Float: TensorElement {
     _ c: UnsafeMutablePointer<Float>
   ) {
     withUnsafePointer(to: shape) { convoy_batch_reduce_f32($0, a, b, c) }
+  }
+
+  public static func laneProducts(
+    _ shape: ConvoyLaneProducts, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+    _ c: UnsafeMutablePointer<Float>
+  ) {
+    withUnsafePointer(to: shape) { convoy_lane_products_f32($0, a, b, c) }
   }
 
   public static func winograd(
@@ -97,6 +109,13 @@ extension Double: TensorElement {
     _ c: UnsafeMutablePointer<Double>
   ) {
     withUnsafePointer(to: shape) { convoy_batch_reduce_f64($0, a, b, c) }
+  }
+
+  public static func laneProducts(
+    _ shape: ConvoyLaneProducts, _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>,
+    _ c: UnsafeMutablePointer<Double>
+  ) {
+    withUnsafePointer(to: shape) { convoy_lane_products_f64($0, a, b, c) }
   }
 
   public static func winograd(

@@ -2,6 +2,7 @@
 #pragma once
 #include "BatchReduce.h"
 #include "Elementwise.h"
+#include "LaneProducts.h"
 #include "Layers.h"
 #include "Memory.h"
 #include "Winograd.h"

@@ -11,7 +11,8 @@ extension BlockedNest {
         guard let problem = Problem(cut.map(form.cut) ?? form) else { return }
         for choice in problem.choices(cut) {
           // The lists of offsets are made for the best one only.
-          guard let draft = problem.lowered(choice, reorderings, isDraft: true),
+          guard problem.kernelNanoseconds(choice) < least,
+            let draft = problem.lowered(choice, reorderings, isDraft: true),
             draft.nanoseconds < least
           else { continue }
           least = draft.nanoseconds
@@ -28,6 +29,8 @@ extension BlockedNest {
 
   /// Which loops the kernel walks itself.
   struct Choice {
+    var kernel = Kernel.batchReduce
+    /// The source that has the lanes; the other has them too, or not, where products are element-wise.
     let source: Int
     let lanes: Int
     let columns: Int?
@@ -88,7 +91,7 @@ extension BlockedNest {
 
     /// The few that may be worth it: long loops, and of a cut form those that make use of it.
     func choices(_ cut: Cut? = nil) -> [Choice] {
-      guard let cut else { return choices() }
+      guard let cut else { return choices() + elementwiseChoices() }
       return choices().filter { choice in
         choice.copyingLanes && (cut.depth == nil || choice.depth == cut.depth?.inner)
           && (cut.columns == nil || choice.columns == cut.columns?.inner)
@@ -102,11 +105,36 @@ extension BlockedNest {
       }
     }
 
-    private func choices() -> [Choice] {
-      func longest(_ candidates: [Int], _ count: Int) -> [Int?] {
-        let sorted = candidates.sorted { (loops[$0], $1) > (loops[$1], $0) }.prefix(count)
-        return sorted.isEmpty ? [nil] : sorted.map { $0 }
+    private func longest(_ candidates: [Int], _ count: Int) -> [Int?] {
+      let sorted = candidates.sorted { (loops[$0], $1) > (loops[$1], $0) }.prefix(count)
+      return sorted.isEmpty ? [nil] : sorted.map { $0 }
+    }
+
+    private static let copies = [(true, false), (false, false), (true, true), (false, true)]
+
+    /// Where a loop stands in all three tensors, or nothing is summed.
+    private func elementwiseChoices() -> [Choice] {
+      guard !kind(true, true, true).isEmpty || summed.isEmpty else { return [] }
+      let written = loops.indices.filter { loops[$0] > 1 && carriers[$0][0] }
+      var choices: [Choice] = []
+      for lanes in longest(written, 4).compactMap({ $0 }) {
+        for source in 1...2 where carriers[lanes][source] && (source == 1 || !carriers[lanes][1]) {
+          for columns in longest(written.filter { $0 != lanes }, 3) {
+            for depth in longest(summed, 2) {
+              for (first, second) in Self.copies {
+                choices.append(
+                  Choice(
+                    kernel: .laneProducts, source: source, lanes: lanes, columns: columns,
+                    depth: depth, copyingLanes: first, copyingOther: second))
+              }
+            }
+          }
+        }
       }
+      return choices
+    }
+
+    private func choices() -> [Choice] {
       var choices: [Choice] = []
       for source in 1...2 {
         let own = source == 1 ? kind(true, true, false) : kind(true, false, true)
@@ -114,9 +142,7 @@ extension BlockedNest {
         for lanes in longest(own, 4).compactMap({ $0 }) {
           for columns in longest(others, 3) {
             for depth in longest(summed, 3) {
-              for (first, second) in [
-                (true, false), (false, false), (true, true), (false, true),
-              ] {
+              for (first, second) in Self.copies {
                 choices.append(
                   Choice(
                     source: source, lanes: lanes, columns: columns, depth: depth,

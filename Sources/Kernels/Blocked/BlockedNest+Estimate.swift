@@ -1,6 +1,44 @@
 /// What it takes to bring the elements to the kernel, as far as an estimate needs it. The constants were
 /// fitted by hand to one machine (AMD EPYC with AVX-512); only their ratios matter for a choice.
 extension BlockedNest.Problem {
+  /// Nanoseconds that a call of the kernel takes with all it needs in cache: half a one per step of the
+  /// summed loops and a tenth per column of it, and what a call and a block of columns cost.
+  ///
+  /// - Parameter list: entries of the list of offsets.
+  func perCall(_ choice: BlockedNest.Choice, list: Double) -> Double {
+    let columns = choice.columns.map { Double(loops[$0]) } ?? 1
+    let depth = choice.depth.map { Double(loops[$0]) } ?? 1
+    switch choice.kernel {
+    case .batchReduce:
+      return 25 + (columns / 8).rounded(.up) * (4 + list * (1.5 + depth * 0.5))
+        + columns * (2 + list * depth * 0.1)
+    case .laneProducts:
+      let lanes = loops[choice.lanes]
+      let width = [16, 8, 4].first { $0 <= lanes } ?? 1
+      let blocks = Double((lanes + width - 1) / width)
+      return 30 + columns * blocks * (0.7 + list * (0.3 + depth * 0.35))
+    }
+  }
+
+  /// Nanoseconds of all calls at the least: in one list, from cache, nothing copied.
+  func kernelNanoseconds(_ choice: BlockedNest.Choice) -> Double {
+    var calls = 1.0
+    var list = 1.0
+    for loop in loops.indices where loops[loop] > 1 {
+      if loop == choice.columns || loop == choice.depth { continue }
+      if loop == choice.lanes {
+        if choice.kernel == .batchReduce {
+          calls *= Double((loops[loop] + BlockedNest.lanes - 1) / BlockedNest.lanes)
+        }
+      } else if carriers[loop][0] {
+        calls *= Double(loops[loop])
+      } else {
+        list *= Double(loops[loop])
+      }
+    }
+    return calls * perCall(choice, list: list)
+  }
+
   func isSmall(_ tensor: Int, in layouts: [Layout]) -> Bool {
     (layouts[tensor].place.pack?.count ?? tensors[tensor].reduce(1) { $0 * $1.extent }) <= 1 << 14
   }

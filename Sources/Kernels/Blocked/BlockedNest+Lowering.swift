@@ -26,11 +26,18 @@ extension BlockedNest.Problem {
     }
     let lanesArePlain = isPlain(choice.lanes, in: a)
     guard lanesArePlain || hasUnitStep(choice.lanes, in: a) else { return nil }
+    // The batch-reduce kernel reads whole blocks of lanes.
+    let isElementwise = choice.kernel == .laneProducts
     let mayStay =
       !mustPad[a] && given(of: choice.lanes, in: a) == 1
-      && loops[choice.lanes] % BlockedNest.lanes == 0
+      && (isElementwise || loops[choice.lanes] % BlockedNest.lanes == 0)
     guard choice.copyingLanes || mayStay else { return nil }
-    guard choice.copyingOther || !mustPad[b] else { return nil }
+    let otherHasLanes = carriers[choice.lanes][b]
+    let otherMayStay =
+      !mustPad[b] && (!otherHasLanes || given(of: choice.lanes, in: b) == 1)
+    guard choice.copyingOther || otherMayStay,
+      !otherHasLanes || isElementwise && hasUnitStep(choice.lanes, in: b)
+    else { return nil }
     let isPacked = (0..<3).map { tensor in
       tensor == 0
         ? !isDestinationInPlace : tensor == a ? choice.copyingLanes : choice.copyingOther
@@ -54,7 +61,7 @@ extension BlockedNest.Problem {
         isPacked[tensor]
         ? packed(
           tensor, choice, tile: tileLoop, tileCount: tileCount,
-          inPanels: tensor == a && lanesArePlain)
+          inPanels: tensor == a && lanesArePlain && !isElementwise)
         : inPlace(tensor, choice, tile: tileLoop)
       layout.place.scratch = scratch
       if let pack = layout.place.pack {
@@ -98,33 +105,34 @@ extension BlockedNest.Problem {
     var levels = outer.map { level($0) }
     if !isTileSummed { levels.insert(level(tileLoop), at: 0) }
 
-    let blocks = (loops[choice.lanes] + BlockedNest.lanes - 1) / BlockedNest.lanes
+    let blocks =
+      isElementwise ? 1 : (loops[choice.lanes] + BlockedNest.lanes - 1) / BlockedNest.lanes
     let laneLevel = BlockedNest.Level(
       count: blocks, a: layouts[a].blockStride, b: 0,
       d: layouts[0].strides[choice.lanes] * BlockedNest.lanes)
+    let laneExtent = loops[choice.lanes]
     let columns = level(choice.columns)
     let depth = level(choice.depth)
-    // An estimate: half a nanosecond per step of the summed loops and a tenth per column of it, what
-    // a call and a block of columns cost, and the copies.
+    let list = Double(isTileSummed ? listCount : listPerTile)
     let calls =
       outer.reduce(Double(blocks)) { $0 * Double(loops[$1]) }
       * (isTileSummed ? Double((tileExtent + tileCount - 1) / tileCount) : Double(tileExtent))
-    let columnBlocks = Double((columns.count + 7) / 8)
-    let list = Double(isTileSummed ? listCount : listPerTile)
-    let perCall =
-      25 + columnBlocks * (4 + list * (1.5 + Double(depth.count) * 0.5))
-      + Double(columns.count) * (2 + list * Double(depth.count) * 0.1)
+    let columnBlocks = Double(isElementwise ? columns.count : (columns.count + 7) / 8)
+    let lanes = Double(isElementwise ? laneExtent : BlockedNest.lanes)
+    let perCall = perCall(choice, list: list)
     let copies = layouts.indices.reduce(0.0) {
       // A copy that no cache holds is written to memory and read again.
       let isLarge = (layouts[$1].place.pack?.count ?? 0) > 4 * Self.tileElements
-      return $0 + layouts[$1].copied * ($1 == 0 ? 0.6 : 0.45) * (isLarge ? 4 : 1)
+      return $0 + layouts[$1].copied * ($1 == 0 ? 0.3 : 0.25) * (isLarge ? 3 : 1)
         + (layouts[$1].place.pack == nil ? 0 : 300)
     }
     let moved = movedElements(
       kernel: [
-        list * Double(depth.count) * Double(BlockedNest.lanes),
-        list * Double(depth.count) * Double(columns.count),
-        Double(columns.count * BlockedNest.lanes),
+        (isElementwise && columns.a != 0 ? Double(columns.count) : list * Double(depth.count))
+          * lanes,
+        list * Double(depth.count) * (columns.b != 0 ? Double(columns.count) : 1)
+          * (otherHasLanes ? lanes : 1),
+        Double(columns.count) * lanes,
       ],
       levels: choice.lanesInside
         ? [laneLevel] + levels.reversed() : levels.reversed() + [laneLevel],
@@ -132,6 +140,7 @@ extension BlockedNest.Problem {
       isAliased: max(abs(depth.b), abs(columns.b)) % 1024 == 0 && !isSmall(b, in: layouts))
     let far =
       calls * list * Double(depth.count)
+      * (isElementwise ? 0 : 1)
       * (pageCost(depth.a, of: a, in: layouts) * columnBlocks
         + pageCost(depth.b, of: b, in: layouts) * columnBlocks
         + lineCost(apart(depth.b, columns.b), of: b, in: layouts) * Double(columns.count))
@@ -140,11 +149,12 @@ extension BlockedNest.Problem {
       reorderings[index].start = scratch
       scratch += (reorderings[index].count + 15) / 16 * 16
     }
-    let reorderingCost = reorderings.reduce(0.0) { $0 + 300 + Double($1.count) * 0.6 }
+    let reorderingCost = reorderings.reduce(0.0) { $0 + 300 + Double($1.count) * 0.4 }
     return BlockedNest(
-      reorderings: reorderings, lanesSource: a, lanesInside: choice.lanesInside,
+      kernel: choice.kernel, otherHasLanes: otherHasLanes, reorderings: reorderings, lanesSource: a,
+      lanesInside: choice.lanesInside,
       places: layouts.map(\.place), laneLevel: laneLevel,
-      laneExtent: loops[choice.lanes], levels: levels, columns: columns, depth: depth,
+      laneExtent: laneExtent, levels: levels, columns: columns, depth: depth,
       aOffsets: aOffsets, bOffsets: bOffsets, tileExtent: tileExtent, tileCount: tileCount,
       isTileSummed: isTileSummed, listPerTile: listPerTile, workspaceCount: scratch,
       nanoseconds: calls * perCall + copies + 0.15 * moved + far + reorderingCost)

@@ -57,6 +57,17 @@ struct BlockedNest: Sendable {
     }
   }
 
+  /// What runs the innermost loops.
+  enum Kernel: Sendable {
+    /// Lanes of one source with columns of the other.
+    case batchReduce
+    /// Lanes element by element, in rows.
+    case laneProducts
+  }
+
+  let kernel: Kernel
+  /// Whether the second source has the lanes too.
+  let otherHasLanes: Bool
   let reorderings: [Reordering]
   /// Which source has the lanes: 1 or 2.
   let lanesSource: Int
@@ -149,17 +160,30 @@ struct BlockedNest: Sendable {
     _ d: UnsafeMutablePointer<Element>, _ a: UnsafePointer<Element>, _ b: UnsafePointer<Element>,
     tile: Int, adding: Bool
   ) {
+    let count = isTileSummed ? listPerTile * tile : listPerTile
     aOffsets.withUnsafeBufferPointer { aOffsets in
       bOffsets.withUnsafeBufferPointer { bOffsets in
+        guard kernel == .batchReduce else {
+          let shape = ConvoyLaneProducts(
+            lanes: laneExtent, columns: columns.count, depth: depth.count, count: count,
+            a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_k: depth.a,
+            b_k: depth.b, a_j: columns.a, b_j: columns.b, c_j: columns.d,
+            b_i: otherHasLanes ? 1 : 0, adding: adding ? 1 : 0)
+          return walk(0, d, a, b, tile: tile) { Element.laneProducts(shape, $1, $2, $0) }
+        }
         var shape = ConvoyBatchReduce(
-          lanes: Self.lanes, columns: columns.count, depth: depth.count,
-          count: isTileSummed ? listPerTile * tile : listPerTile, a_offsets: aOffsets.baseAddress,
-          b_offsets: bOffsets.baseAddress, a_k: depth.a, b_k: depth.b, b_j: columns.b,
+          lanes: Self.lanes, columns: columns.count, depth: depth.count, count: count,
+          a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_k: depth.a,
+          b_k: depth.b, b_j: columns.b,
           c_j: columns.d, adding: adding ? 1 : 0)
         if lanesInside {
-          walk(0, &shape, d, a, b, tile: tile)
+          walk(0, d, a, b, tile: tile) { d, a, b in
+            eachBlock(&shape, d, a) { Element.batchReduce($0, $2, b, $1) }
+          }
         } else {
-          eachBlock(&shape, d, a) { shape, d, a in walk(0, &shape, d, a, b, tile: tile) }
+          eachBlock(&shape, d, a) { shape, d, a in
+            walk(0, d, a, b, tile: tile) { Element.batchReduce(shape, $1, $2, $0) }
+          }
         }
       }
     }
@@ -181,18 +205,18 @@ struct BlockedNest: Sendable {
   /// The tile's own loop, where it is not summed, is the first of the levels, and has as many indices
   /// as the tile.
   private func walk<Element: TensorElement>(
-    _ number: Int, _ shape: inout ConvoyBatchReduce, _ d: UnsafeMutablePointer<Element>,
-    _ a: UnsafePointer<Element>, _ b: UnsafePointer<Element>, tile: Int
+    _ number: Int, _ d: UnsafeMutablePointer<Element>, _ a: UnsafePointer<Element>,
+    _ b: UnsafePointer<Element>, tile: Int,
+    _ body: (
+      UnsafeMutablePointer<Element>, UnsafePointer<Element>, UnsafePointer<Element>
+    ) -> Void
   ) {
-    guard number < levels.count else {
-      guard lanesInside else { return Element.batchReduce(shape, a, b, d) }
-      return eachBlock(&shape, d, a) { shape, d, a in Element.batchReduce(shape, a, b, d) }
-    }
+    guard number < levels.count else { return body(d, a, b) }
     let level = levels[number]
     for index in 0..<min(level.count, number == 0 && !isTileSummed ? tile : .max) {
       walk(
-        number + 1, &shape, d + index * level.d, a + index * level.a, b + index * level.b,
-        tile: tile)
+        number + 1, d + index * level.d, a + index * level.a, b + index * level.b, tile: tile,
+        body)
     }
   }
 }

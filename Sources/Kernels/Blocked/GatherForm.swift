@@ -127,7 +127,8 @@ extension GatherForm {
       forms.append((known.form.reordered(tensor, order), known.reorderings + [copy]))
     }
     for tensor in 0..<3 { add(tensor, to: forms[0]) }
-    // A second one that follows the first.
+    // A second one that follows the first, where there is much to gain.
+    guard loops.reduce(1.0, { $0 * Double($1) }) >= 0x1p24 else { return forms }
     for known in forms.dropFirst() {
       for tensor in 0..<3 where known.reorderings[0].tensor != tensor { add(tensor, to: known) }
     }

@@ -61,9 +61,9 @@ extension StridedNest {
         let outerExtent = outer.map { loops[$0].extent } ?? 1
         let innerStrides = inner.map { loops[$0].strides } ?? Strides(0, 0, 0)
         let unit = (0..<3).allSatisfy { innerStrides[$0] == 0 || innerStrides[$0] == 1 }
-        let perElement = unit ? 0.08 : 0.8
+        let perElement = unit ? 0.15 : 0.8
         // A dot product pays for joining its partial sums.
-        let perRow = innerStrides[0] == 0 ? 15.0 : 2.0
+        let perRow = innerStrides[0] == 0 ? 15.0 : 6.0
         choices.append(
           KernelChoice(
             kernel: .multiplyAdd(

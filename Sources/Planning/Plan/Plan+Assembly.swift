@@ -43,10 +43,12 @@ extension Plan {
       optimizer: order.optimizer.rawValue)
   }
 
-  /// - Parameter optimizer: the name of what found the order.
+  /// - Parameters:
+  ///   - optimizer: the name of what found the order.
+  ///   - arrangements: of the result of every pair; those not given are `.appended`.
   init(
     _ expression: BoundExpression, order: ContractionOrder, needsGradient: [Bool]?,
-    optimizer: String
+    optimizer: String, arrangements: [PlanAssembly.Arrangement] = []
   ) {
     let cost = order.cost(of: expression, needsGradient: needsGradient)
     let naive = ContractionTree.leftToRight(leafCount: expression.operands.count)
@@ -55,10 +57,11 @@ extension Plan {
     var assembly = PlanAssembly(expression)
     // `numbers[v]` is the plan's number of value v of the order, which knows no preparations.
     var numbers = expression.operands.indices.map { assembly.prepare(operand: $0) }
-    for (pair, stepCost) in zip(order.pairs, cost.steps) {
+    for (index, (pair, stepCost)) in zip(order.pairs, cost.steps).enumerated() {
       numbers.append(
         assembly.contract(
           numbers[pair.first], numbers[pair.second], macs: stepCost.macs,
+          arrangement: index < arrangements.count ? arrangements[index] : .appended,
           isLast: numbers.count == 2 * expression.operands.count - 2))
     }
     assembly.finish()
@@ -83,6 +86,14 @@ struct PlanAssembly {
     let features: Set<Int>
 
     func extent(_ mode: Int) -> Int { modes.firstIndex(of: mode).map { shape[$0] } ?? 1 }
+  }
+
+  /// Where a result's modes stand that its larger operand does not have.
+  enum Arrangement: Sendable, CaseIterable {
+    /// After the others: contiguous, *channels last*.
+    case appended
+    /// Where the first mode stood that is summed: spatial modes that were contiguous stay so.
+    case replacing
   }
 
   let expression: BoundExpression
@@ -152,15 +163,24 @@ struct PlanAssembly {
 
   /// Adds the step that joins two values; returns the number of its result.
   ///
-  /// The result's modes stand as in the larger operand, then the smaller's own: a large tensor then
-  /// streams through the step in its own order, and the new modes are contiguous (channels last).
-  mutating func contract(_ a: Int, _ b: Int, macs: Double, isLast: Bool) -> Int {
+  /// The result's modes stand as in the larger operand, for a large tensor then streams through the step
+  /// in its own order; the smaller's own stand as arranged.
+  mutating func contract(
+    _ a: Int, _ b: Int, macs: Double, arrangement: Arrangement = .appended, isLast: Bool
+  ) -> Int {
     let (first, second) = (values[a], values[b])
     let joined = first.carriers.merging(second.carriers, uniquingKeysWith: +)
     let size = { (value: Value) in value.shape.reduce(1.0) { $0 * Double($1) } }
     let byOrder = size(first) >= size(second) ? [first, second] : [second, first]
-    let surviving = byOrder.flatMap { $0.modes.compactMap { $0 } }.uniqued()
-      .filter { survives($0, count: joined[$0] ?? 0) }
+    let larger = byOrder[0].modes.compactMap { $0 }.uniqued()
+    let own = byOrder[1].modes.compactMap { $0 }.uniqued().filter { !larger.contains($0) }
+    let summed =
+      arrangement == .replacing
+      ? larger.firstIndex { !survives($0, count: joined[$0] ?? 0) } : nil
+    let place = summed ?? larger.count
+    let surviving = (larger[..<place] + own + larger[place...]).filter {
+      survives($0, count: joined[$0] ?? 0)
+    }
     return append(
       operands: [a, b],
       resultModes: isLast ? expression.output : isCanonical ? surviving.sorted() : surviving,

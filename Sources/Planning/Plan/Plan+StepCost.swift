@@ -10,7 +10,8 @@ extension Plan {
   ///
   ///     best(S) = min over S = A ⊎ B of best(A) + best(B) + cost(step that joins A and B)
   ///
-  /// where the values of A and B are stored as their own best orders leave them.
+  /// with each value in two layouts, if the search finds so many: which one is better depends on the steps
+  /// to come.
   ///
   /// ```swift
   /// let plan = try Plan(bound, needsGradient: nil) { step, _ in Double(step.resultShape.reduce(1, *)) }
@@ -18,8 +19,8 @@ extension Plan {
   ///
   /// - Parameters:
   ///   - needsGradient: which operands need one; `nil`: none.
-  ///   - cost: of a step, whose `macs` are not yet counted, given which of its operands need a gradient. It is asked once for every way
-  ///     to split a set: 301 times for 6 operands.
+  ///   - cost: of a step, whose `macs` are not yet counted, given which of its operands need a gradient. It
+  ///     is asked once or more for every way to split a set, of which 6 operands have 301.
   /// - Throws: `OrderError`, for more than `mostOperandsByStepCost` operands.
   public init(
     _ expression: BoundExpression, needsGradient: [Bool]?,
@@ -36,35 +37,74 @@ extension Plan {
     func isNeeded(_ set: Int) -> Bool {
       (0..<count).contains { set >> $0 & 1 == 1 && needsGradient?[$0] ?? false }
     }
+    typealias Arrangement = PlanAssembly.Arrangement
+    /// The best way to one set of operands with its result stored in one arrangement.
+    struct Way {
+      let value: Int
+      let modes: [Int?]
+      let cost: Double
+      let parts: (first: Int, firstWay: Int, second: Int, secondWay: Int)?
+      let arrangement: Arrangement
+    }
     var assembly = PlanAssembly(expression)
-    var best: [Int: (value: Int, cost: Double, parts: (Int, Int)?)] = [:]
+    var ways: [Int: [Way]] = [:]
     for operand in 0..<count {
-      best[1 << operand] = (assembly.prepare(operand: operand), 0, nil)
+      let value = assembly.prepare(operand: operand)
+      ways[1 << operand] = [
+        Way(
+          value: value, modes: assembly.values[value].modes, cost: 0, parts: nil,
+          arrangement: .appended)
+      ]
     }
     let everything = (1 << count) - 1
-    for set in 1...everything where best[set] == nil {
+    for set in 1...everything where ways[set] == nil {
+      // By the order of modes: arrangements that come to the same are one way.
+      var best: [[Int?]: Way] = [:]
       var part = (set - 1) & set
       while part > 0 {
         defer { part = (part - 1) & set }
         // Each split once: the part with the first operand is the first.
-        guard part & set & -set != 0, let a = best[part], let b = best[set ^ part] else { continue }
-        let value = assembly.contract(a.value, b.value, macs: 0, isLast: set == everything)
-        let step = assembly.steps[assembly.steps.count - 1]
-        let total = a.cost + b.cost + cost(step, [isNeeded(part), isNeeded(set ^ part)])
-        if total < best[set]?.cost ?? .infinity { best[set] = (value, total, (part, set ^ part)) }
+        guard part & set & -set != 0 else { continue }
+        for (i, a) in (ways[part] ?? []).enumerated() {
+          for (j, b) in (ways[set ^ part] ?? []).enumerated()
+          where a.cost + b.cost < best.values.map(\.cost).min() ?? .infinity {
+            var seen: [[Int?]] = []
+            for arrangement in Arrangement.allCases {
+              let value = assembly.contract(
+                a.value, b.value, macs: 0, arrangement: arrangement, isLast: set == everything)
+              let modes = assembly.values[value].modes
+              guard !seen.contains(modes) else { continue }
+              seen.append(modes)
+              let step = assembly.steps[assembly.steps.count - 1]
+              let total = a.cost + b.cost + cost(step, [isNeeded(part), isNeeded(set ^ part)])
+              guard total < best[modes]?.cost ?? .infinity else { continue }
+              best[modes] = Way(
+                value: value, modes: modes, cost: total, parts: (part, i, set ^ part, j),
+                arrangement: arrangement)
+            }
+          }
+        }
       }
+      // Two layouts are enough to choose from: more would multiply the search.
+      ways[set] = Array(
+        best.values.sorted { ($0.cost, $0.value) < ($1.cost, $1.value) }.prefix(2))
     }
     var pairs: [ContractionOrder.Pair] = []
-    func number(_ set: Int) -> Int {
-      guard let parts = best[set]?.parts else { return set.trailingZeroBitCount }
-      let (a, b) = (number(parts.0), number(parts.1))
+    var arrangements: [Arrangement] = []
+    func number(_ set: Int, _ index: Int) -> Int {
+      guard let way = ways[set]?[index], let parts = way.parts else {
+        return set.trailingZeroBitCount
+      }
+      let a = number(parts.first, parts.firstWay)
+      let b = number(parts.second, parts.secondWay)
       pairs.append(.init(a, b))
+      arrangements.append(way.arrangement)
       return count + pairs.count - 1
     }
-    _ = number(everything)
+    _ = number(everything, 0)
     self.init(
       expression,
       order: ContractionOrder(operandCount: count, pairs: pairs, optimizer: .optimal),
-      needsGradient: needsGradient, optimizer: Self.stepCostOptimizer)
+      needsGradient: needsGradient, optimizer: Self.stepCostOptimizer, arrangements: arrangements)
   }
 }
