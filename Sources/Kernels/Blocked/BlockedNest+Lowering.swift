@@ -12,6 +12,8 @@ extension BlockedNest.Problem {
     var blockStride = 0
     /// Elements copied in all, with repetitions.
     var copied = 0.0
+    /// Whether lanes are not contiguous where the tensor is given.
+    var isTransposed = false
   }
 
   func lowered(
@@ -123,8 +125,15 @@ extension BlockedNest.Problem {
     let copies = layouts.indices.reduce(0.0) {
       // A copy that no cache holds is written to memory and read again.
       let isLarge = (layouts[$1].place.pack?.count ?? 0) > 4 * Self.tileElements
-      return $0 + layouts[$1].copied * ($1 == 0 ? 0.3 : 0.25) * (isLarge ? 3 : 1)
+      let perElement = layouts[$1].isTransposed ? 0.25 : 0.1
+      return $0 + layouts[$1].copied * perElement * ($1 == 0 ? 1.3 : 1) * (isLarge ? 3 : 1)
         + (layouts[$1].place.pack == nil ? 0 : 300)
+    }
+    // Of one tile.
+    var walked = levels
+    if !isTileSummed {
+      let level = levels[0]
+      walked[0] = BlockedNest.Level(count: tileCount, a: level.a, b: level.b, d: level.d)
     }
     let moved = movedElements(
       kernel: [
@@ -135,7 +144,7 @@ extension BlockedNest.Problem {
         Double(columns.count) * lanes,
       ],
       levels: choice.lanesInside
-        ? [laneLevel] + levels.reversed() : levels.reversed() + [laneLevel],
+        ? [laneLevel] + walked.reversed() : walked.reversed() + [laneLevel],
       tiles: Double((tileExtent + tileCount - 1) / tileCount), apart: apart(depth.b, columns.b),
       isAliased: max(abs(depth.b), abs(columns.b)) % 1024 == 0 && !isSmall(b, in: layouts))
     let far =

@@ -141,8 +141,9 @@ extension BlockedNest.Problem {
         base: base, tileStride: tile.map { strides[$0] } ?? 0), strides: strides,
       blockStride: inPanels ? panelStride : strides[choice.lanes] * BlockedNest.lanes)
     layout.copied =
-      Double(count) * Double(tile.map { loops[$0] } ?? 1) / Double(tileCount)
-    if tileDimension == nil { layout.copied = Double(count) }
+      tileDimension == nil
+      ? Double(count) : Double(count) * Double(tile.map { loops[$0] } ?? 1) / Double(tileCount)
+    layout.isTransposed = lane.map { self.given[tensor][$0] != 1 } ?? true
     return layout
   }
 }
