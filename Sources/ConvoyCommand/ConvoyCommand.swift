@@ -1,4 +1,6 @@
 import ArgumentParser
+import Convoy
+import Foundation
 
 @main
 enum Main {
@@ -24,10 +26,22 @@ struct ConvoyCommand: ParsableCommand {
       Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 \
       failed, 64 bad usage or input. 'contract', 'train', 'bench' and 'calibrate' also run under \
       mpirun.
+
+      The environment variable CONVOY_KERNELS names the kernels to use: fast (the default), openblas \
+      (no kernels of our own), reference (nor OpenBLAS); the same on all ranks.
       """,
     version: "0.1.0",
     subcommands: [
       PlanCommand.self, ContractCommand.self, TrainCommand.self, BenchCommand.self,
       CalibrateCommand.self, DoctorCommand.self,
     ])
+
+  /// Of every command: what the environment says must hold before anything runs.
+  func validate() throws {
+    do {
+      _ = try KernelPath(environment: ProcessInfo.processInfo.environment)
+    } catch {
+      throw ValidationError("\(error)")
+    }
+  }
 }

@@ -22,6 +22,7 @@ struct DoctorCommand: ParsableCommand {
       "this run        \(launch.processes) \(launch.processes == 1 ? "rank" : "ranks"), "
         + "\(launch.localProcesses) on this machine, 1 thread each")
     try output("BLAS            \(BLAS.configuration.trimmingCharacters(in: .whitespaces))")
+    try output("kernels         \(Self.kernels)")
     if let version = Launch.mpiLibraryVersion {
       try output("MPI library     \(version)")
     } else {
@@ -72,6 +73,18 @@ struct DoctorCommand: ParsableCommand {
     let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
     return folders.map { "\($0)/\(program)" }
       .first { FileManager.default.isExecutableFile(atPath: $0) }
+  }
+
+  private static var kernels: String {
+    let path = KernelPath.current
+    let meaning =
+      switch path {
+      case .fast: "minimal filtering, batch-reduce kernel, OpenBLAS or loops, by estimate"
+      case .direct: "batch-reduce kernel, OpenBLAS or loops, by estimate"
+      case .openblas: "OpenBLAS or loops"
+      case .reference: "loops alone"
+      }
+    return "\(path) (\(meaning)); \(KernelPath.environmentVariable) chooses"
   }
 
   private static var dataSet: String {

@@ -41,9 +41,12 @@ import Testing
     let run = try Convoy.run(["doctor"], in: TestFolder())
     #expect(run.code == 0, "it says: \(run.errors)")
     let names = run.output.split(separator: "\n").map { $0.prefix(16) }
-    for name in ["convoy", "processors", "this run", "BLAS", "MPI library", "Fashion-MNIST"] {
+    for name in [
+      "convoy", "processors", "this run", "BLAS", "kernels", "MPI library", "Fashion-MNIST",
+    ] {
       #expect(names.contains { $0.hasPrefix(name) }, "\(name)")
     }
     #expect(run.output.contains("\nthis run        1 rank"))
+    #expect(!run.output.contains("\0"))
   }
 }

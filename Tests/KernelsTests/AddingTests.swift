@@ -4,8 +4,8 @@ import Testing
 
 /// Kernels that add to what is there.
 @Suite struct AddingTests {
-  @Test(arguments: 0..<20)
-  func randomNestsAreAddedToTheDestination(seed: Int) {
+  @Test(arguments: KernelPath.allCases, 0..<20)
+  func randomNestsAreAddedToTheDestination(path: KernelPath, seed: Int) {
     var generator = Generator(seed: UInt64(1000 + seed))
     for _ in 0..<50 {
       let nest = ContractionNest.random(using: &generator)
@@ -18,7 +18,7 @@ import Testing
         let q = numbers(nest.count(role.sources.1))
         let before = numbers(nest.count(role))
         let expected = zip(before, nest.evaluateByDefinition(writing: role, p, q)).map(+)
-        let lowered = LoweredNest(nest, writing: role)
+        let lowered = LoweredNest(nest, writing: role, path: path)
         var output = Tensor(shape: [before.count], elements: before)
         var workspace = Tensor<Double>(
           shape: [lowered.workspaceCount],
@@ -32,7 +32,7 @@ import Testing
             }
           }
         }
-        #expect(output.elements == expected, "\(role) of \(nest)")
+        #expect(output.elements == expected, "\(path), \(role) of \(nest)")
       }
     }
   }

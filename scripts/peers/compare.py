@@ -179,7 +179,7 @@ def parse():
                         help="visit each case so often, the two in turn; medians are reported")
     parser.add_argument("--cases", type=Path, default=ROOT / "../shared/cases/layers.json")
     parser.add_argument("--machine", type=Path, metavar="FILE", help="the rates of the roofline, "
-                        "by convoy calibrate; otherwise measured anew for each case")
+                        "as convoy calibrate writes them; otherwise measured anew for each case")
     parser.add_argument("--write", action="store_true",
                         help="write the tables into docs/performance.md, between its markers")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements there")

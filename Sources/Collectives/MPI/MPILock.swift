@@ -38,7 +38,8 @@
         guard let start = buffer.baseAddress, write(start, &length) == MPI_SUCCESS else {
           return "no text"
         }
-        let bytes = UnsafeRawBufferPointer(start: start, count: Int(length))
+        // Open MPI counts the zero at the end of its version as part of it.
+        let bytes = UnsafeRawBufferPointer(start: start, count: Int(length)).prefix { $0 != 0 }
         return String(decoding: bytes, as: UTF8.self)
       }
     }

@@ -4,5 +4,8 @@ import ArgumentParser
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure how fast this machine or cluster is.",
-    subcommands: [BenchLayersCommand.self, BenchCommCommand.self, BenchScalingCommand.self])
+    subcommands: [
+      BenchLayersCommand.self, BenchGemmCommand.self, BenchCommCommand.self,
+      BenchScalingCommand.self,
+    ])
 }

@@ -9,9 +9,10 @@ struct BenchLayersCommand: ParsableCommand {
       Each case is planned for training, with the gradients of all operands, and run forward and \
       backward, again and again, for --seconds: the time is the median. The roofline is what no \
       program can beat on this machine with this order of contraction: the longer of its operations \
-      at the rate of a large matrix product, and of the bytes that must be read (the operands \
-      twice, the gradient of the result) and written (the result, the gradients) at the rate of \
-      memory. Both rates are measured first, or taken from --machine.
+      at the most that the kernels reach, in cache, and of the bytes that must be read (the operands \
+      twice, the gradient of the result) and written (the result, the gradients) at the most that \
+      memory gives. Both rates are measured first, or taken from --machine; 'convoy calibrate' writes \
+      what plans may expect, which is less.
 
       The file of cases is that of 'convoy bench scaling'.
       """)
@@ -62,9 +63,8 @@ struct BenchLayersCommand: ParsableCommand {
   private static func measuredRates() throws -> MachineModel {
     var model = MachineModel.standard
     model.name = "measured"
-    model.flopsPerSecond = try Calibration.flopsPerSecond(extent: 768, repetitions: 5)
-    model.memoryBytesPerSecond = try Calibration.memoryBytesPerSecond(
-      elements: 1 << 24, repetitions: 3)
+    model.flopsPerSecond = try Calibration.peakFlopsPerSecond()
+    model.memoryBytesPerSecond = try Calibration.peakMemoryBytesPerSecond()
     return model
   }
 }

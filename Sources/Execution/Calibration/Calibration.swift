@@ -31,6 +31,28 @@ public enum Calibration {
     return Double(3 * MemoryLayout<Float>.size * elements) / seconds
   }
 
+  /// The most operations per second in `Float` that one thread reaches on this machine: the larger of
+  /// the batch-reduce kernel's rate in cache and that of a large matrix product. What a roofline is
+  /// made of, where `flopsPerSecond` is what a plan may expect.
+  ///
+  /// - Throws: `ExecutionError.notEnoughMemory`.
+  public static func peakFlopsPerSecond() throws -> Double {
+    max(
+      PeakRates.flopsPerSecond(of: Float.self, seconds: 0.2),
+      try flopsPerSecond(extent: 768, repetitions: 5))
+  }
+
+  /// The most bytes per second that one thread reads and writes in memory: the larger of an addition
+  /// of products in place, all of whose bytes pass, and of what `memoryBytesPerSecond` measures, whose
+  /// result costs two passes.
+  ///
+  /// - Throws: `ExecutionError.notEnoughMemory`.
+  public static func peakMemoryBytesPerSecond() throws -> Double {
+    max(
+      PeakRates.memoryBytesPerSecond(of: Float.self, elements: 1 << 24, seconds: 0.2),
+      try memoryBytesPerSecond(elements: 1 << 24, repetitions: 3))
+  }
+
   private static func bestSeconds(
     of expression: String, shapes: [[Int]], _ repetitions: Int
   ) throws -> Double {

@@ -33,10 +33,10 @@ struct KernelChoice {
 }
 
 extension StridedNest {
-  /// The best kernel for this nest by the estimate of all its calls together.
-  func bestKernel() -> (choice: KernelChoice, nanoseconds: Double) {
+  /// The best kernel of a path for this nest by the estimate of all its calls together.
+  func bestKernel(_ path: KernelPath) -> (choice: KernelChoice, nanoseconds: Double) {
     var best: (choice: KernelChoice, nanoseconds: Double)?
-    for choice in gemmChoices() + multiplyAddChoices() {
+    for choice in (path == .reference ? [] : gemmChoices()) + multiplyAddChoices() {
       let calls = loops.indices.reduce(1.0) {
         choice.loops.contains($1) ? $0 : $0 * Double(loops[$1].extent)
       }

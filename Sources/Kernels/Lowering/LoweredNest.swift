@@ -53,7 +53,10 @@ public struct LoweredNest: Sendable {
   /// - Parameters:
   ///   - nest: no dimension is indexed by more than two loops.
   ///   - written: the tensor that is computed from the other two.
-  public init(_ nest: ContractionNest, writing written: ContractionNest.Role) {
+  ///   - path: which kernels may be chosen.
+  public init(
+    _ nest: ContractionNest, writing written: ContractionNest.Role, path: KernelPath = .current
+  ) {
     let roles = [written, written.sources.0, written.sources.1]
     destinationCount = nest.count(written)
     let candidates = nest.candidateOrders(roles: roles)
@@ -65,7 +68,7 @@ public struct LoweredNest: Sendable {
           let view = StridedNest(
             nest, roles: roles,
             memory: zip(orders, roles).map { $0.strides(nest[$1]) })
-          let (choice, kernelTime) = view.bestKernel()
+          let (choice, kernelTime) = view.bestKernel(path)
           var time = kernelTime
           for (order, role) in zip(orders, roles) where order.packed != nil {
             time += 300 + Double(nest.count(role)) * (role == written ? 1.5 : 1)
@@ -77,7 +80,7 @@ public struct LoweredNest: Sendable {
     // candidateOrders always offers the tensors as given, so there is a best.
     let given = roles.map { TensorOrder.asGiven.strides(nest[$0]) }
     let view = best?.view ?? StridedNest(nest, roles: roles, memory: given)
-    let choice = best?.choice ?? view.bestKernel().choice
+    let choice = best?.choice ?? view.bestKernel(path).choice
     isEmpty = view.isEmpty
     kernel = choice.kernel
     variable = choice.variable
@@ -112,13 +115,11 @@ public struct LoweredNest: Sendable {
       workspace += (count + 15) / 16 * 16
     }
     self.packs = packs
-    blocked =
-      BlockedNest(nest, roles: roles).flatMap {
-        $0.nanoseconds < best?.time ?? .infinity ? $0 : nil
-      }
+    let inBlocks = path.hasOwnProducts ? BlockedNest(nest, roles: roles) : nil
+    blocked = inBlocks.flatMap { $0.nanoseconds < best?.time ?? .infinity ? $0 : nil }
     let direct = blocked?.nanoseconds ?? best?.time ?? 0
-    winograd =
-      WinogradNest(nest, roles: roles).flatMap { $0.nanoseconds < direct ? $0 : nil }
+    let filtered = path == .fast ? WinogradNest(nest, roles: roles) : nil
+    winograd = filtered.flatMap { $0.nanoseconds < direct ? $0 : nil }
     workspaceCount = winograd?.workspaceCount ?? blocked?.workspaceCount ?? workspace
     nanoseconds = winograd?.nanoseconds ?? direct
   }

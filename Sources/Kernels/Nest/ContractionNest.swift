@@ -70,6 +70,21 @@ public struct ContractionNest: Hashable, Sendable {
     tensors = [first, second, result]
   }
 
+  /// A matrix product: result (rows × columns) = first (rows × depth) · second (depth × columns).
+  ///
+  /// ```swift
+  /// let kernel = LoweredNest(ContractionNest(rows: 64, columns: 48, depth: 32), writing: .result)
+  /// ```
+  public init(rows: Int, columns: Int, depth: Int) {
+    func dimensions(_ loops: [(loop: Int, extent: Int)]) -> [Dimension] {
+      loops.map { Dimension(terms: [Term(loop: $0.loop)], extent: $0.extent) }
+    }
+    self.init(
+      loops: [rows, columns, depth], first: dimensions([(0, rows), (2, depth)]),
+      second: dimensions([(2, depth), (1, columns)]),
+      result: dimensions([(0, rows), (1, columns)]))
+  }
+
   public subscript(role: Role) -> [Dimension] { tensors[role.rawValue] }
 
   /// Number of elements of one of the tensors.

@@ -26,11 +26,14 @@ enum Convoy {
   }
 
   /// Runs `convoy` in a folder until it ends. A run that takes too long is killed, and fails.
+  ///
+  /// - Parameter environment: what is set beside this process's own environment.
   static func run(
-    _ arguments: [String], in folder: TestFolder, timeout: Double = 60
+    _ arguments: [String], in folder: TestFolder, environment: [String: String] = [:],
+    timeout: Double = 60
   ) throws -> Run {
     let start = ContinuousClock.now
-    let running = try Running(arguments, in: folder)
+    let running = try Running(arguments, in: folder, environment: environment)
     guard running.ends(within: timeout) else {
       running.kill()
       throw Failure.tooSlow(
@@ -59,16 +62,25 @@ enum Convoy {
     /// Its output goes to files, of which no reader can be too slow.
     private let files: TestFolder
 
-    init(_ arguments: [String], in folder: TestFolder) throws {
+    init(
+      _ arguments: [String], in folder: TestFolder, environment: [String: String] = [:]
+    ) throws {
       files = try TestFolder()
       process.executableURL = try Convoy.binary()
       process.arguments = arguments
+      process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
       process.currentDirectoryURL = URL(fileURLWithPath: folder.path)
       process.standardInput = FileHandle.nullDevice
-      process.standardOutput = try files.handle(forWriting: "output")
-      process.standardError = try files.handle(forWriting: "errors")
+      let output = try files.handle(forWriting: "output")
+      let errors = try files.handle(forWriting: "errors")
+      process.standardOutput = output
+      process.standardError = errors
       process.terminationHandler = { [ended] _ in ended.signal() }
       try process.run()
+      // The process has its own by now. Left open they live as long as this program, and beyond some
+      // 1300 open files Foundation's `Process.run` reads past the end of its list of them.
+      try output.close()
+      try errors.close()
     }
 
     /// Whether the process ended in time.

@@ -1,0 +1,76 @@
+import Foundation
+
+/// Which kernels nests may be lowered to. Each path is right for every nest by itself, so that one
+/// can be checked against another, and a fault be laid to a library or ruled out of it.
+///
+/// A process takes `current`, which the environment sets:
+///
+///     CONVOY_KERNELS=reference convoy contract …
+///
+/// ```swift
+/// let kernel = LoweredNest(nest, writing: .result, path: .openblas)
+/// ```
+///
+/// Results of different paths differ by rounding, and so do workspaces, and with them a plan's peak
+/// bytes, which are exact on each: all ranks of a job have to take the same path.
+public enum KernelPath: String, CaseIterable, Hashable, Sendable {
+  /// All kernels; which one is chosen by estimate.
+  case fast
+  /// All but minimal filtering (Winograd): every product of the definition is formed, and rounded, as it
+  /// stands there.
+  case direct
+  /// OpenBLAS and strided multiply-add loops, but no matrix product of our own.
+  case openblas
+  /// Strided multiply-add loops alone: portable C that needs no library and no instruction set.
+  case reference
+
+  /// Whether the batch-reduce kernel and the other products of our own may run.
+  var hasOwnProducts: Bool { self == .fast || self == .direct }
+
+  /// Its value is one of the names above; unset or empty, the path is `fast`.
+  public static let environmentVariable = "CONVOY_KERNELS"
+
+  /// This process's path, read from its environment once. A name that there is not counts as `fast`;
+  /// who can tell the user about it asks `init(environment:)`, as the command does.
+  ///
+  /// ```swift
+  /// print(KernelPath.current)  // fast
+  /// ```
+  public static let current =
+    (try? KernelPath(environment: ProcessInfo.processInfo.environment)) ?? .fast
+
+  /// The path that an environment asks for.
+  ///
+  /// ```swift
+  /// try KernelPath(environment: ["CONVOY_KERNELS": "openblas"])  // .openblas
+  /// ```
+  ///
+  /// - Throws: `KernelPathError.unknown`.
+  public init(environment: [String: String]) throws(KernelPathError) {
+    guard let value = environment[Self.environmentVariable], !value.isEmpty else {
+      self = .fast
+      return
+    }
+    guard let path = KernelPath(rawValue: value) else { throw .unknown(value) }
+    self = path
+  }
+}
+
+/// Why an environment names no `KernelPath`.
+///
+/// ```swift
+/// do { _ = try KernelPath(environment: ["CONVOY_KERNELS": "mkl"]) } catch { print(error) }
+/// // CONVOY_KERNELS is 'mkl'; expected fast, direct, openblas or reference
+/// ```
+public enum KernelPathError: Error, Hashable, Sendable {
+  case unknown(String)
+}
+
+extension KernelPathError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .unknown(let value):
+      "\(KernelPath.environmentVariable) is '\(value)'; expected fast, direct, openblas or reference"
+    }
+  }
+}
