@@ -10,6 +10,10 @@ extension LoweredNest {
   ///   - q: the second.
   ///   - workspace: `workspaceCount` elements.
   ///   - adding: whether to add to what the destination holds.
+  // Other modules call this with a type that is known there only: without the two versions made here,
+  // every step of every loop below would ask the type for its size.
+  @_specialize(where Element == Float)
+  @_specialize(where Element == Double)
   public func run<Element: TensorElement>(
     into destination: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
     _ q: UnsafePointer<Element>, workspace: UnsafeMutablePointer<Element>,
