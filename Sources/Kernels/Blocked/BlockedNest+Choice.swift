@@ -9,10 +9,13 @@ extension BlockedNest {
       let form = form.merged()
       for cut in [nil] + Cut.candidates(form) {
         guard let problem = Problem(cut.map(form.cut) ?? form) else { return }
-        for choice in problem.choices(cut) {
+        let reordered = reorderings.reduce(0.0) { $0 + $1.nanoseconds }
+        // The most promising first: then the bound leaves most of the others out.
+        let bounded = problem.choices(cut).map { ($0, problem.leastNanoseconds($0) + reordered) }
+        for (choice, bound) in bounded.sorted(by: { $0.1 < $1.1 }) {
+          guard bound < least else { break }
           // The lists of offsets are made for the best one only.
-          guard problem.kernelNanoseconds(choice) < least,
-            let draft = problem.lowered(choice, reorderings, isDraft: true),
+          guard let draft = problem.lowered(choice, reorderings, isDraft: true),
             draft.nanoseconds < least
           else { continue }
           least = draft.nanoseconds

@@ -158,7 +158,7 @@ extension BlockedNest.Problem {
       reorderings[index].start = scratch
       scratch += (reorderings[index].count + 15) / 16 * 16
     }
-    let reorderingCost = reorderings.reduce(0.0) { $0 + 300 + Double($1.count) * 0.4 }
+    let reorderingCost = reorderings.reduce(0.0) { $0 + $1.nanoseconds }
     return BlockedNest(
       kernel: choice.kernel, otherHasLanes: otherHasLanes, reorderings: reorderings, lanesSource: a,
       lanesInside: choice.lanesInside,
