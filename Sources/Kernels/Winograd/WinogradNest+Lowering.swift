@@ -153,7 +153,7 @@ extension WinogradNest {
       Double(groups) * outputBlocks * points
       * (25 + columnBlocks * (5.5 + depth * 0.5) + across * (2 + depth * 0.1))
     // Transforms: a tile's vectors read and written.
-    let perTile = points * 1.25
+    let perTile = points * 0.95
     let tapVectors = Double(inputs) * outputBlocks
     let transforms =
       Double(groups) * tiles * (inputBlocks + outputBlocks) * perTile + tapVectors * perTile
@@ -163,7 +163,7 @@ extension WinogradNest {
     let resultsCopied =
       Double(groups) * tiles * Double(rows.results * columns.results) * outputBlocks * Double(lanes)
     let tapsCopied = Double(rows.taps * columns.taps) * tapVectors * Double(lanes)
-    let copies = 0.6 * (dataCopied + resultsCopied) + 1.0 * tapsCopied
+    let copies = 0.25 * (dataCopied + resultsCopied) + 0.5 * tapsCopied
     // What the second-level cache does not hold is read again from the third, or from memory.
     let cache = 200_000.0
     let data = points * tiles * inputBlocks * Double(lanes)
@@ -171,7 +171,7 @@ extension WinogradNest {
     let results =
       writesTaps ? points * tiles * outputBlocks * Double(lanes) : Double(layout.resultBlock)
     func price(_ elements: Double) -> Double {
-      elements > 4_000_000 ? 0.3 : elements > cache ? 0.08 : 0
+      elements > 4_000_000 ? 0.3 : elements > cache ? 0.05 : 0
     }
     let held = data + results + taps
     let again =
