@@ -30,7 +30,7 @@ import Testing
         text, shapes: inputs.map { $0.map { extents[$0] ?? 1 } })
       let optimal = try Plan(bound, options: PlanOptions(optimizer: .optimal))
       var asked = 0
-      let plan = try Plan(bound, needsGradient: nil) { step, needed in
+      let plan = try Plan(bound, needsGradient: nil) { step, needed, _ in
         asked += 1
         #expect(needed == [false, false])
         return macs(step)
@@ -50,7 +50,7 @@ import Testing
     let batch = try #require(bound.operands[0][0])
     let spatial = try #require(bound.operands[0][2])
     let mode = try #require(bound.operands[1][0])
-    let plan = try Plan(bound, needsGradient: nil) { step, _ in
+    let plan = try Plan(bound, needsGradient: nil) { step, _, _ in
       // Only walking the factors is free, and only from the layout wanted.
       guard step.operandModes.joined().contains(batch) else { return 100 }
       let large = step.operandModes.first { $0.count == 3 && $0.contains(mode) }
@@ -63,16 +63,16 @@ import Testing
   @Test func whoNeedsAGradientIsSaid() throws {
     let bound = try BoundExpression("ab,bc,cd->ad", shapes: [[2, 3], [3, 4], [4, 5]])
     var seen = Set<[Bool]>()
-    _ = try Plan(bound, needsGradient: [true, false, false]) { _, needed in
+    _ = try Plan(bound, needsGradient: [true, false, false]) { _, needed, _ in
       seen.insert(needed)
       return 1
     }
     #expect(seen == [[true, false], [false, false]])
     #expect(throws: OrderError.gradientMask(count: 1, operands: 3)) {
-      try Plan(bound, needsGradient: [true]) { _, _ in 1 }
+      try Plan(bound, needsGradient: [true]) { _, _, _ in 1 }
     }
     let many = try BoundExpression(
       "a,a,a,a,a,a,a->a", shapes: Array(repeating: [2], count: 7))
-    #expect(throws: OrderError.self) { try Plan(many, needsGradient: nil) { _, _ in 1 } }
+    #expect(throws: OrderError.self) { try Plan(many, needsGradient: nil) { _, _, _ in 1 } }
   }
 }

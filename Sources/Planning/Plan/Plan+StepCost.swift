@@ -2,6 +2,9 @@ extension Plan {
   /// The most operands whose every order is compared by a cost per step.
   public static var mostOperandsByStepCost: Int { 6 }
 
+  /// By what factor a set's second layout may be dearer than its best and still be of use.
+  private static var worstLayout: Double { 1.5 }
+
   /// The name of the search in `optimizer`.
   private static var stepCostOptimizer: String { "step-cost" }
 
@@ -14,17 +17,18 @@ extension Plan {
   /// to come.
   ///
   /// ```swift
-  /// let plan = try Plan(bound, needsGradient: nil) { step, _ in Double(step.resultShape.reduce(1, *)) }
+  /// let plan = try Plan(bound, needsGradient: nil) { step, _, _ in Double(step.resultShape.reduce(1, *)) }
   /// ```
   ///
   /// - Parameters:
   ///   - needsGradient: which operands need one; `nil`: none.
-  ///   - cost: of a step, whose `macs` are not yet counted, given which of its operands need a gradient. It
-  ///     is asked once or more for every way to split a set, of which 6 operands have 301.
+  ///   - cost: of a step, whose `macs` are not yet counted, given which of its operands need a gradient, and
+  ///     a limit: whatever is not less than it may be answered where the cost is not. It is asked once or
+  ///     more for every way to split a set, of which 6 operands have 301.
   /// - Throws: `OrderError`, for more than `mostOperandsByStepCost` operands.
   public init(
     _ expression: BoundExpression, needsGradient: [Bool]?,
-    cost: (_ step: Step, _ needed: [Bool]) -> Double
+    cost: (_ step: Step, _ needed: [Bool], _ limit: Double) -> Double
   ) throws(OrderError) {
     let count = expression.operands.count
     guard count > 0 else { throw .noOperands }
@@ -76,7 +80,10 @@ extension Plan {
               guard !seen.contains(modes) else { continue }
               seen.append(modes)
               let step = assembly.steps[assembly.steps.count - 1]
-              let total = a.cost + b.cost + cost(step, [isNeeded(part), isNeeded(set ^ part)])
+              let limit = Self.worstLayout * (best.values.map(\.cost).min() ?? .infinity)
+              let parts = a.cost + b.cost
+              let total =
+                parts + cost(step, [isNeeded(part), isNeeded(set ^ part)], limit - parts)
               guard total < best[modes]?.cost ?? .infinity else { continue }
               best[modes] = Way(
                 value: value, modes: modes, cost: total, parts: (part, i, set ^ part, j),
