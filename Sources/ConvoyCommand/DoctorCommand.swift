@@ -16,11 +16,13 @@ struct DoctorCommand: ParsableCommand {
     }
     let cores = ProcessInfo.processInfo.activeProcessorCount
     let launch = Launch.current
+    let threads = ThreadOptions.defaultCount()
     try output("convoy          \(ConvoyCommand.configuration.version)")
     try output("processors      \(cores)")
     try output(
       "this run        \(launch.processes) \(launch.processes == 1 ? "rank" : "ranks"), "
-        + "\(launch.localProcesses) on this machine, 1 thread each")
+        + "\(launch.localProcesses) on this machine, \(threads) \(threads == 1 ? "thread" : "threads") "
+        + "each unless --threads says otherwise")
     try output("BLAS            \(BLAS.configuration.trimmingCharacters(in: .whitespaces))")
     try output("kernels         \(Self.kernels)")
     if let version = Launch.mpiLibraryVersion {

@@ -25,6 +25,8 @@ struct TrainCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Go on with the run in this folder.", valueName: "dir"))
   var resume: String?
 
+  @OptionGroup var threads: ThreadOptions
+
   func run() throws {
     try reportingOnEveryRank { communicator in
       // A mistake in it is one that all ranks make: one of them is to say so.
@@ -32,6 +34,7 @@ struct TrainCommand: ParsableCommand {
         try TrainingConfiguration(file: self.configuration, overrides: overrides)
       }
       HostMemory.keepFreed()
+      threads.use()
       let isFirst = communicator.rank == 0
       let bar = ProgressBar(isShown: isFirst && ProgressBar.isTerminal)
       defer { bar.clear() }
@@ -56,7 +59,8 @@ struct TrainCommand: ParsableCommand {
     switch event {
     case .started(let run):
       "training \(run.parameterCount) parameters on \(run.trainingSamples) images, "
-        + "\(run.ranks) \(run.ranks == 1 ? "rank" : "ranks")"
+        + "\(run.ranks) \(run.ranks == 1 ? "rank" : "ranks") × \(run.threads) "
+        + (run.threads == 1 ? "thread" : "threads")
         + (run.sharding.isDataParallel ? "" : " as \(run.sharding)") + ", into \(run.folder)"
         + (run.firstStep > 0 ? ", from step \(run.firstStep)" : "")
     case .epoch(let epoch):

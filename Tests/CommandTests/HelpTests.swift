@@ -47,6 +47,7 @@ import Testing
       #expect(names.contains { $0.hasPrefix(name) }, "\(name)")
     }
     #expect(run.output.contains("\nthis run        1 rank"))
+    #expect(run.output.contains(/this machine, \d+ threads? each unless --threads/))
     #expect(!run.output.contains("\0"))
   }
 }

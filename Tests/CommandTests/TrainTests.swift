@@ -28,12 +28,12 @@ import Testing
   @Test func standardErrorHasNoProgressBar() throws {
     let folder = try TestFolder()
     try folder.write("run.yaml", SmallRun.configuration())
-    let run = try Convoy.run(["train", "run.yaml"], in: folder)
+    let run = try Convoy.run(["train", "run.yaml", "--threads", "2"], in: folder)
     #expect(!run.errors.contains("\r") && !run.errors.contains("\u{1B}"))
     let lines = run.errors.split(separator: "\n")
     #expect(lines.count == 3, "it says: \(run.errors)")
     #expect(lines.first?.hasPrefix("training ") == true)
-    #expect(lines.first?.hasSuffix(" on 64 images, 1 rank, into run") == true)
+    #expect(lines.first?.hasSuffix(" on 64 images, 1 rank × 2 threads, into run") == true)
     #expect(lines.dropFirst().allSatisfy { $0.hasPrefix("epoch ") })
   }
 

@@ -51,7 +51,8 @@ def pinned(cores):
 
 def measure_convoy(options, cases, name):
     """The case's object, or one with the key `error`."""
-    command = [*pinned(options.cores), options.convoy, "bench", "layers", "--cases", str(cases),
+    command = [*pinned(options.cores), options.convoy, "bench", "layers",
+               "--threads", str(options.threads), "--cases", str(cases),
                "--filter", name, "--json"]
     if options.machine:
         command += ["--machine", str(options.machine)]
@@ -187,8 +188,6 @@ def parse():
     parser.add_argument("--convoy", help=argparse.SUPPRESS)
     parser.add_argument("--peer-python", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.threads > 1:
-        parser.error("--threads: Convoy's kernels run on one thread so far")
     if min(options.threads, options.sample, options.repetitions) < 1:
         parser.error("--threads, --sample and --repetitions must be at least 1")
     if not options.convoy or not options.peer_python:

@@ -5,4 +5,5 @@
 #include "LaneProducts.h"
 #include "Layers.h"
 #include "Memory.h"
+#include "Threads.h"
 #include "Winograd.h"

@@ -31,6 +31,8 @@ struct BenchLayersCommand: ParsableCommand {
       "The machine's rates, as 'convoy calibrate --out' writes them.", valueName: "file.json"))
   var machine: String?
 
+  @OptionGroup var threads: ThreadOptions
+
   @Flag(help: "Print JSON: an object for one case, a list for several.")
   var json = false
 
@@ -44,6 +46,7 @@ struct BenchLayersCommand: ParsableCommand {
     try reporting {
       let entries = try ScalingCase.read(path: cases, filter: filter)
       HostMemory.keepFreed()
+      threads.use()
       let model = try machine.map(machineModel) ?? Self.measuredRates()
       var results: [LayerTiming] = []
       if !json { try output(LayerTiming.tableHeader) }

@@ -43,6 +43,8 @@ struct BenchScalingCommand: ParsableCommand {
   @Option(help: ArgumentHelp("float32 or float64.", valueName: "type"))
   var dtype: ElementType = .float32
 
+  @OptionGroup var threads: ThreadOptions
+
   @Flag(help: "Print one JSON object instead of a table.")
   var json = false
 
@@ -79,6 +81,7 @@ struct BenchScalingCommand: ParsableCommand {
       }
       // Tensors are made anew in every run, as in training; the pages need not be.
       HostMemory.keepFreed()
+      threads.use()
       switch dtype {
       case .float32: try measure(entries, Float.self, model, communicator)
       case .float64: try measure(entries, Double.self, model, communicator)

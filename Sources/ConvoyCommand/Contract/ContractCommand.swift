@@ -22,6 +22,8 @@ struct ContractCommand: ParsableCommand {
 
   @OptionGroup var distribution: DistributionOptionGroup
 
+  @OptionGroup var threads: ThreadOptions
+
   @Option(
     help: ArgumentHelp(
       "Write predicted and measured bytes and the times as JSON.", valueName: "file.json"))
@@ -51,6 +53,8 @@ struct ContractCommand: ParsableCommand {
           throw CommandError.otherRanks(asked: ranks, launched: communicator.size)
         }
       }
+      // Without mpirun the ranks are threads of this process.
+      threads.use(ranks: communicator.size > 1 ? 1 : ranks)
       if communicator.size > 1 || ranks == 1 && (distribution.isDistributed || trace != nil) {
         try contract(on: communicator)
       } else if ranks > 1 {

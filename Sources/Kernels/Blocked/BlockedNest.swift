@@ -109,7 +109,7 @@ struct BlockedNest: Sendable {
         continue
       }
       let copy = workspace + reordering.start
-      Element.permute(
+      Movement.move(
         extents: reordering.extents, to: copy, reordering.packedStrides,
         from: reordering.tensor == 1 ? p : q, reordering.givenStrides)
       if reordering.tensor == 1 { p = UnsafePointer(copy) } else { q = UnsafePointer(copy) }
@@ -119,9 +119,9 @@ struct BlockedNest: Sendable {
     }
     let copy = workspace + result.start
     runTiles(into: copy, p, q, workspace: workspace, adding: false)
-    let move = adding ? Element.add : Element.permute
-    move(
-      result.extents, destination, result.givenStrides, UnsafePointer(copy), result.packedStrides)
+    Movement.move(
+      adding: adding, extents: result.extents, to: destination, result.givenStrides,
+      from: UnsafePointer(copy), result.packedStrides)
   }
 
   private func runTiles<Element: TensorElement>(
@@ -155,70 +155,6 @@ struct BlockedNest: Sendable {
         pack.store(tile, from: UnsafePointer(d), to: destination, adding: adding)
       }
       first = false
-    }
-  }
-
-  private func runTile<Element: TensorElement>(
-    _ d: UnsafeMutablePointer<Element>, _ a: UnsafePointer<Element>, _ b: UnsafePointer<Element>,
-    tile: Int, adding: Bool
-  ) {
-    let count = isTileSummed ? listPerTile * tile : listPerTile
-    aOffsets.withUnsafeBufferPointer { aOffsets in
-      bOffsets.withUnsafeBufferPointer { bOffsets in
-        guard kernel == .batchReduce else {
-          let shape = ConvoyLaneProducts(
-            lanes: laneExtent, columns: columns.count, depth: depth.count, count: count,
-            a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_k: depth.a,
-            b_k: depth.b, a_j: columns.a, b_j: columns.b, c_j: columns.d,
-            b_i: otherHasLanes ? 1 : 0, adding: adding ? 1 : 0)
-          return walk(0, d, a, b, tile: tile) { Element.laneProducts(shape, $1, $2, $0) }
-        }
-        var shape = ConvoyBatchReduce(
-          lanes: Self.lanes, columns: columns.count, depth: depth.count, count: count,
-          a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_k: depth.a,
-          b_k: depth.b, b_j: columns.b,
-          c_j: columns.d, adding: adding ? 1 : 0)
-        if lanesInside {
-          walk(0, d, a, b, tile: tile) { d, a, b in
-            eachBlock(&shape, d, a) { Element.batchReduce($0, $2, b, $1) }
-          }
-        } else {
-          eachBlock(&shape, d, a) { shape, d, a in
-            walk(0, d, a, b, tile: tile) { Element.batchReduce(shape, $1, $2, $0) }
-          }
-        }
-      }
-    }
-  }
-
-  private func eachBlock<Element: TensorElement>(
-    _ shape: inout ConvoyBatchReduce, _ d: UnsafeMutablePointer<Element>,
-    _ a: UnsafePointer<Element>,
-    _ body: (
-      inout ConvoyBatchReduce, UnsafeMutablePointer<Element>, UnsafePointer<Element>
-    ) -> Void
-  ) {
-    for block in 0..<laneLevel.count {
-      shape.lanes = min(Self.lanes, laneExtent - block * Self.lanes)
-      body(&shape, d + block * laneLevel.d, a + block * laneLevel.a)
-    }
-  }
-
-  /// The tile's own loop, where it is not summed, is the first of the levels, and has as many indices
-  /// as the tile.
-  private func walk<Element: TensorElement>(
-    _ number: Int, _ d: UnsafeMutablePointer<Element>, _ a: UnsafePointer<Element>,
-    _ b: UnsafePointer<Element>, tile: Int,
-    _ body: (
-      UnsafeMutablePointer<Element>, UnsafePointer<Element>, UnsafePointer<Element>
-    ) -> Void
-  ) {
-    guard number < levels.count else { return body(d, a, b) }
-    let level = levels[number]
-    for index in 0..<min(level.count, number == 0 && !isTileSummed ? tile : .max) {
-      walk(
-        number + 1, d + index * level.d, a + index * level.a, b + index * level.b, tile: tile,
-        body)
     }
   }
 }

@@ -23,10 +23,10 @@ struct TilePack: Sendable {
     _ tile: Range<Int>, from given: UnsafePointer<Element>,
     to packed: UnsafeMutablePointer<Element>
   ) {
-    if hasBorder { packed.fillWithZeros(count: count) }
+    if hasBorder { Movement.fillWithZeros(packed, count: count) }
     for copy in copies {
       let (extents, offset) = copy.part(tile)
-      Element.permute(
+      Movement.move(
         extents: extents, to: packed + copy.packedOffset, copy.packedStrides,
         from: given + offset, copy.givenStrides)
     }
@@ -38,10 +38,9 @@ struct TilePack: Sendable {
   ) {
     for copy in copies {
       let (extents, offset) = copy.part(tile)
-      let move = adding ? Element.add : Element.permute
-      move(
-        extents, given + offset, copy.givenStrides, packed + copy.packedOffset,
-        copy.packedStrides)
+      Movement.move(
+        adding: adding, extents: extents, to: given + offset, copy.givenStrides,
+        from: packed + copy.packedOffset, copy.packedStrides)
     }
   }
 }

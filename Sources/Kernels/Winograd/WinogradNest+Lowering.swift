@@ -118,11 +118,13 @@ extension WinogradNest.Workspace {
     let points = rows.points * columns.points
     let tiles = groupRows * columns.tiles
     let channels = inputs.blocks * lanes
-    let partRows = min(groupRows, sampleRows)
-    let dataCopy = rows.dataCount(partRows) * columns.dataCount(columns.tiles) * channels
-    let resultRows = writesTaps ? partRows : groupRows
+    // Of full parts, and of those that end with a sample or the group, no more than these.
+    let parts = min(groupRows, groupRows / rows.tilesPerPart + groupRows / sampleRows + 2)
+    let dataCopy =
+      (rows.results * groupRows + (rows.taps - 1) * parts) * columns.dataCount(columns.tiles)
+      * channels
     let resultCopy =
-      rows.results * resultRows * columns.results * columns.tiles * outputBlocks * lanes
+      rows.results * groupRows * columns.results * columns.tiles * outputBlocks * lanes
     copies = put(max(dataCopy, resultCopy))
     dataPlane = tiles * channels + lanes
     data = put(points * dataPlane)

@@ -9,17 +9,29 @@ extension WinogradNest {
     let rows: Range<Int>
     /// Of the group.
     let first: Int
+    /// Among the parts of the group.
+    let number: Int
   }
 
-  private func parts(_ group: Range<Int>, _ body: (Part) -> Void) {
+  /// Runs of a few tile rows, divided over threads: each has its own place among the copies.
+  ///
+  /// - Parameter channels: of the tensor that is copied.
+  private func eachPart(_ group: Range<Int>, channels: Int, _ body: (Part) -> Void) {
+    var parts: [Part] = []
     var start = group.lowerBound
     while start < group.upperBound {
       let sample = start / rows.tiles
-      let end = min(group.upperBound, (sample + 1) * rows.tiles)
+      let end = min(group.upperBound, (sample + 1) * rows.tiles, start + rows.tilesPerPart)
       let first = sample * rows.tiles
-      body(
-        Part(sample: sample, rows: start - first..<end - first, first: start - group.lowerBound))
+      parts.append(
+        Part(
+          sample: sample, rows: start - first..<end - first, first: start - group.lowerBound,
+          number: parts.count))
       start = end
+    }
+    let nanoseconds = 1.5 * Double(points * group.count * columns.tiles * channels / Self.lanes)
+    ThreadPool.run(over: parts.count, nanoseconds: nanoseconds) { range in
+      for part in range { body(parts[part]) }
     }
   }
 
@@ -38,10 +50,13 @@ extension WinogradNest {
   ) {
     let channels = padded(inputs)
     let width = columns.dataCount(columns.tiles) * channels
-    parts(group) { part in
+    eachPart(group, channels: channels) { part in
       let height = rows.dataCount(part.rows.count)
+      // Parts share the rows between them, of which each has a copy.
+      let copied = part.first * rows.results + part.number * (rows.taps - 1)
+      let copy = workspace + layout.copies + copied * width
       load(
-        data, part.sample, x, to: workspace + layout.copies, width: width, channels: channels,
+        data, part.sample, x, to: copy, width: width, channels: channels,
         rows: (rows.start + rows.results * part.rows.lowerBound, height, rows.dataExtent),
         columns: (columns.start, columns.dataCount(columns.tiles), columns.dataExtent),
         circular: (rows.isCircular, columns.isCircular))
@@ -53,7 +68,7 @@ extension WinogradNest {
       for row in part.rows.indices {
         let row = row - part.rows.lowerBound
         Element.winograd(
-          tiles, workspace + layout.copies + row * rows.results * width,
+          tiles, copy + row * rows.results * width,
           workspace + layout.data + (part.first + row) * columns.tiles * channels)
       }
     }
@@ -64,9 +79,10 @@ extension WinogradNest {
   ) {
     let channels = padded(outputs)
     let width = columns.results * columns.tiles * channels
-    parts(group) { part in
+    eachPart(group, channels: channels) { part in
+      let copy = workspace + layout.copies + part.first * rows.results * width
       load(
-        results, part.sample, y, to: workspace + layout.copies, width: width, channels: channels,
+        results, part.sample, y, to: copy, width: width, channels: channels,
         rows: (rows.results * part.rows.lowerBound, rows.results * part.rows.count, rows.extent),
         columns: (0, columns.results * columns.tiles, columns.extent), circular: (false, false))
       let tiles = shape(
@@ -78,7 +94,7 @@ extension WinogradNest {
       for row in part.rows.indices {
         let row = row - part.rows.lowerBound
         Element.winograd(
-          tiles, workspace + layout.copies + row * rows.results * width,
+          tiles, copy + row * rows.results * width,
           workspace + layout.results + (part.first + row) * columns.tiles * Self.lanes)
       }
     }
@@ -161,13 +177,18 @@ extension WinogradNest {
   ) {
     let channels = padded(outputs)
     let width = columns.results * columns.tiles * channels
-    let tiles = shape(
-      convoy_winograd_to_results,
-      from: (columns.points * layout.resultPlane, layout.resultPlane), to: (width, channels),
-      count: (rowCount, columns.tiles), fromStep: (columns.tiles * Self.lanes, Self.lanes),
-      toStep: (rows.results * width, columns.results * channels))
-    Element.winograd(
-      tiles, workspace + layout.results, workspace + layout.copies + block * Self.lanes)
+    let nanoseconds = 1.5 * Double(points * rowCount * columns.tiles)
+    ThreadPool.run(over: rowCount, nanoseconds: nanoseconds) { range in
+      let tiles = shape(
+        convoy_winograd_to_results,
+        from: (columns.points * layout.resultPlane, layout.resultPlane), to: (width, channels),
+        count: (range.count, columns.tiles), fromStep: (columns.tiles * Self.lanes, Self.lanes),
+        toStep: (rows.results * width, columns.results * channels))
+      Element.winograd(
+        tiles, workspace + layout.results + range.lowerBound * columns.tiles * Self.lanes,
+        workspace + layout.copies + block * Self.lanes
+          + range.lowerBound * rows.results * width)
+    }
   }
 
   func storeResults<Element: TensorElement>(
@@ -177,7 +198,7 @@ extension WinogradNest {
     let channels = padded(outputs)
     let width = columns.results * columns.tiles * channels
     let store = adding ? Element.add : Element.permute
-    parts(group) { part in
+    eachPart(group, channels: channels) { part in
       let first = rows.results * part.rows.lowerBound
       let count = min(rows.results * part.rows.count, rows.extent - first)
       store(

@@ -21,6 +21,8 @@ struct WinogradNest: Sendable {
 
     var taps: Int { results == 1 ? 1 : 3 }
     var points: Int { results + taps - 1 }
+    /// Rows of tiles that are copied and transformed at a time.
+    var tilesPerPart: Int { results == 1 ? 8 : 2 }
     /// Data indices of a run of tiles.
     func dataCount(_ tiles: Int) -> Int { results * tiles + taps - 1 }
   }
@@ -107,11 +109,11 @@ struct WinogradNest: Sendable {
     into y: UnsafeMutablePointer<Element>, _ x: UnsafePointer<Element>,
     _ w: UnsafePointer<Element>, _ workspace: UnsafeMutablePointer<Element>, adding: Bool
   ) {
-    Element.permute(
+    Movement.move(
       extents: tapExtents, to: workspace + layout.packedTaps, packedTapStrides, from: w,
       tapStrides)
     if !hasOneGroup {
-      for block in 0..<outputBlocks { transformTaps(block, workspace) }
+      ThreadPool.run(count: outputBlocks) { transformTaps($0, workspace) }
     }
     for start in stride(from: 0, to: rowCount, by: groupRows) {
       let group = start..<min(start + groupRows, rowCount)
@@ -148,9 +150,9 @@ struct WinogradNest: Sendable {
         if group.upperBound == rowCount { untransformTaps(block, workspace) }
       }
     }
-    let store = adding ? Element.add : Element.permute
-    store(
-      tapExtents, w, tapStrides, UnsafePointer(workspace + layout.packedTaps), packedTapStrides)
+    Movement.move(
+      adding: adding, extents: tapExtents, to: w, tapStrides,
+      from: UnsafePointer(workspace + layout.packedTaps), packedTapStrides)
   }
 
   func tapBlock(_ block: Int) -> Int { hasOneGroup ? 0 : block * layout.tapBlock }
@@ -167,9 +169,12 @@ struct WinogradNest: Sendable {
         lanes: Self.lanes, columns: columns, depth: depth, count: 1, a_offsets: zero,
         b_offsets: zero, a_k: aStep, b_k: bDepth, b_j: bColumn, c_j: Self.lanes,
         adding: adding ? 1 : 0)
-      for point in 0..<points {
-        Element.batchReduce(
-          shape, a.0 + point * a.plane, b.0 + point * b.plane, c.0 + point * c.plane)
+      let nanoseconds = 0.1 * Double(points) * Double(columns) * Double(depth)
+      ThreadPool.run(over: points, nanoseconds: nanoseconds) { points in
+        for point in points {
+          Element.batchReduce(
+            shape, a.0 + point * a.plane, b.0 + point * b.plane, c.0 + point * c.plane)
+        }
       }
     }
   }

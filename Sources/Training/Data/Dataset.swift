@@ -66,10 +66,14 @@ public struct Dataset: Hashable, Sendable {
     images.withMutableElements { elements in
       pixels.withUnsafeBufferPointer { pixels in
         table.withUnsafeBufferPointer { table in
-          for (sample, index) in indices.enumerated() {
-            let first = index * imageSize + rows.lowerBound * rowSize
-            for pixel in 0..<size {
-              elements[sample * size + pixel] = table[Int(pixels[first + pixel])]
+          let indices = Array(indices)
+          let nanoseconds = 0.8 * Double(indices.count * size)
+          ThreadPool.run(over: indices.count, nanoseconds: nanoseconds) { samples in
+            for sample in samples {
+              let first = indices[sample] * imageSize + rows.lowerBound * rowSize
+              for pixel in 0..<size {
+                elements[sample * size + pixel] = table[Int(pixels[first + pixel])]
+              }
             }
           }
         }

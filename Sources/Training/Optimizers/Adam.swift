@@ -51,9 +51,15 @@ public struct Adam: GradientOptimizer {
               guard let g = gradient.baseAddress, let m = mean.baseAddress,
                 let v = variance.baseAddress, let w = value.baseAddress
               else { return }
-              convoy_adam(
-                value.count, rate, Float(beta1), Float(1 - beta1), Float(beta2),
-                Float(1 - beta2), root, Float(epsilon), decay, g, m, v, w)
+              let (beta1, beta2, epsilon) = (beta1, beta2, epsilon)
+              let count = value.count
+              ThreadPool.run(over: count, unit: 1024, nanoseconds: 1 * Double(count)) {
+                let start = $0.lowerBound
+                convoy_adam(
+                  $0.count, rate, Float(beta1), Float(1 - beta1), Float(beta2),
+                  Float(1 - beta2), root, Float(epsilon), decay, g + start, m + start, v + start,
+                  w + start)
+              }
             }
           }
         }

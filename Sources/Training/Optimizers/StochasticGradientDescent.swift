@@ -36,7 +36,14 @@ public struct StochasticGradientDescent: GradientOptimizer {
             guard let g = gradient.baseAddress, let v = velocity.baseAddress,
               let w = value.baseAddress
             else { return }
-            convoy_sgd(value.count, learningRate, momentum, decay, nesterov ? 1 : 0, g, v, w)
+            let (momentum, nesterov) = (momentum, nesterov)
+            let count = value.count
+            ThreadPool.run(over: count, unit: 1024, nanoseconds: 0.4 * Double(count)) {
+              let start = $0.lowerBound
+              convoy_sgd(
+                $0.count, learningRate, momentum, decay, nesterov ? 1 : 0, g + start, v + start,
+                w + start)
+            }
           }
         }
       }

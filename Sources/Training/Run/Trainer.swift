@@ -244,7 +244,7 @@ struct Trainer {
 
   private var overview: RunOverview {
     RunOverview(
-      folder: folder.path, ranks: communicator.size, sharding: sharding,
+      folder: folder.path, ranks: communicator.size, threads: ThreadPool.count, sharding: sharding,
       parameterCount: network.parameterCount,
       trainingSamples: data.training.count, testSamples: data.test.count,
       stepsPerEpoch: sampling.batches, batchSize: sampling.batchSize, firstStep: firstStep,

@@ -23,6 +23,8 @@ public struct RunOverview: Hashable, Sendable {
   /// The run folder.
   public var folder: String
   public var ranks: Int
+  /// Of rank 0, that share the work of its kernels (`ThreadPool`).
+  public var threads: Int
   /// How the ranks share the images.
   public var sharding: Sharding
   public var parameterCount: Int

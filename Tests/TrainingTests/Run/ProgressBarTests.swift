@@ -13,7 +13,7 @@ import Testing
   }
 
   private static let overview = RunOverview(
-    folder: "run", ranks: 2, sharding: Sharding(batch: 2, rows: 1), parameterCount: 10,
+    folder: "run", ranks: 2, threads: 1, sharding: Sharding(batch: 2, rows: 1), parameterCount: 10,
     trainingSamples: 100, testSamples: 10,
     stepsPerEpoch: 10, batchSize: 16, firstStep: 4, totalSteps: 24)
 

@@ -104,11 +104,12 @@ extension BatchNormalization {
     let rows = input.count / channels
     var sums = [Double](repeating: 0, count: 2 * channels + 1)
     sums[2 * channels] = Double(rows)
-    var scratch = [Float](repeating: 0, count: convoy_channel_scratch(channels))
     input.withElements { input in
-      sums.withUnsafeMutableBufferPointer { sums in
-        guard let x = input.baseAddress, let sum = sums.baseAddress else { return }
-        convoy_channel_moments(rows, channels, x, sum, sum + channels, &scratch)
+      guard let x = input.baseAddress else { return }
+      let channels = channels
+      addChannelSums(rows: rows, channels: channels, nanosecondsPerElement: 0.15, to: &sums) {
+        convoy_channel_moments(
+          $0.count, channels, x + $0.lowerBound * channels, $1, $1 + channels, $2)
       }
     }
     try sums.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
@@ -151,8 +152,13 @@ extension BatchNormalization {
     input.withElements { input in
       output.withMutableElements { output in
         guard let x = input.baseAddress, let y = output.baseAddress else { return }
-        convoy_scale_shift(
-          input.count / channels, channels, x, affine.scale, affine.shift, relu ? 1 : 0, y)
+        ThreadPool.run(
+          over: input.count / channels, nanoseconds: 0.25 * Double(input.count)
+        ) { rows in
+          let start = rows.lowerBound * channels
+          convoy_scale_shift(
+            rows.count, channels, x + start, affine.scale, affine.shift, relu ? 1 : 0, y + start)
+        }
       }
     }
     return output
@@ -167,16 +173,15 @@ extension BatchNormalization {
   ) throws -> Tensor<Float> {
     let rows = input.count / channels
     var sums = [Double](repeating: 0, count: 2 * channels)
-    var scratch = [Float](repeating: 0, count: convoy_channel_scratch(channels))
     input.withElements { input in
       outputGradient.withElements { gradient in
-        sums.withUnsafeMutableBufferPointer { sums in
-          guard let x = input.baseAddress, let dy = gradient.baseAddress,
-            let sum = sums.baseAddress
-          else { return }
+        guard let x = input.baseAddress, let dy = gradient.baseAddress else { return }
+        let (channels, relu) = (channels, relu)
+        addChannelSums(rows: rows, channels: channels, nanosecondsPerElement: 0.25, to: &sums) {
+          let start = $0.lowerBound * channels
           convoy_normalization_sums(
-            rows, channels, x, dy, affine.mean, affine.scale, affine.shift, relu ? 1 : 0, sum,
-            sum + channels, &scratch)
+            $0.count, channels, x + start, dy + start, affine.mean, affine.scale, affine.shift,
+            relu ? 1 : 0, $1, $1 + channels, $2)
         }
       }
     }
@@ -197,9 +202,12 @@ extension BatchNormalization {
           guard let x = input.baseAddress, let dy = gradient.baseAddress,
             let dx = result.baseAddress
           else { return }
-          convoy_normalization_backward(
-            rows, channels, x, dy, affine.mean, affine.scale, affine.shift, relu ? 1 : 0, slope,
-            constant, dx)
+          ThreadPool.run(over: rows, nanoseconds: 0.4 * Double(input.count)) { rows in
+            let start = rows.lowerBound * channels
+            convoy_normalization_backward(
+              rows.count, channels, x + start, dy + start, affine.mean, affine.scale, affine.shift,
+              relu ? 1 : 0, slope, constant, dx + start)
+          }
         }
       }
     }

@@ -70,7 +70,11 @@ private func mean(_ input: Tensor<Float>) -> Tensor<Float> {
   let (batch, pixels, channels) = (input.shape[0], input.shape[1] * input.shape[2], input.shape[3])
   guard pixels > 0 else { return Tensor(shape: [batch, channels]) }
   return transformed(input, shape: [batch, channels]) { input, output in
-    convoy_global_average(batch, pixels, channels, input.start, output)
+    ThreadPool.run(over: batch, nanoseconds: 0.2 * Double(input.count)) {
+      convoy_global_average(
+        $0.count, pixels, channels, input.start + $0.lowerBound * pixels * channels,
+        output + $0.lowerBound * channels)
+    }
   }
 }
 
@@ -79,7 +83,11 @@ private func spread(_ gradient: Tensor<Float>, _ shape: [Int]) -> Tensor<Float> 
   let (batch, pixels, channels) = (shape[0], shape[1] * shape[2], shape[3])
   guard pixels > 0 else { return Tensor(shape: shape) }
   return transformed(gradient, shape: shape) { gradient, result in
-    convoy_global_average_backward(batch, pixels, channels, gradient.start, result)
+    ThreadPool.run(over: batch, nanoseconds: 0.2 * Double(batch * pixels * channels)) {
+      convoy_global_average_backward(
+        $0.count, pixels, channels, gradient.start + $0.lowerBound * channels,
+        result + $0.lowerBound * pixels * channels)
+    }
   }
 }
 

@@ -32,15 +32,25 @@ public final class MaxPool: Layer {
     let halo = try halos.halo(for: input, pass)
     let (pool, shape) = try halo?.geometry ?? window.geometry(input.shape)
     let read = try halo?.bring(input, pass.communicator, window.name) ?? input
-    var taps = [UInt8](repeating: 0, count: shape.reduce(1, *))
-    let output = transformed(read, shape: shape) { input, output in
-      withUnsafePointer(to: pool) { convoy_max_pool($0, input.start, output, &taps) }
+    var output = Tensor<Float>(uninitialized: shape)
+    let taps = [UInt8](unsafeUninitializedCapacity: output.count) { taps, count in
+      count = output.count
+      read.withElements { input in
+        output.withMutableElements { output in
+          guard let x = input.baseAddress, let y = output.baseAddress, let tap = taps.baseAddress
+          else { return }
+          pool.eachPart { convoy_max_pool($0, x + $1, y + $2, tap + $2) }
+        }
+      }
     }
     guard pass.isTraining else { return (output, noPullback(window.name)) }
     let inputShape = read.shape
     let pullback: Pullback = { [taps, window] outputGradient in
       let gradient = transformed(outputGradient, shape: inputShape) { gradient, result in
-        withUnsafePointer(to: pool) { convoy_max_pool_backward($0, gradient.start, taps, result) }
+        taps.withUnsafeBufferPointer { taps in
+          guard let tap = taps.baseAddress else { return }
+          pool.eachPart { convoy_max_pool_backward($0, gradient.start + $2, tap + $2, result + $1) }
+        }
       }
       return try halo?.giveBack(gradient, pass.communicator, window.name) ?? gradient
     }
@@ -75,13 +85,13 @@ public final class AveragePool: Layer {
     let (pool, shape) = try halo?.geometry ?? window.geometry(input.shape)
     let read = try halo?.bring(input, pass.communicator, window.name) ?? input
     let output = transformed(read, shape: shape) { input, output in
-      withUnsafePointer(to: pool) { convoy_average_pool($0, input.start, output) }
+      pool.eachPart { convoy_average_pool($0, input.start + $1, output + $2) }
     }
     guard pass.isTraining else { return (output, noPullback(window.name)) }
     let inputShape = read.shape
     let pullback: Pullback = { [window] outputGradient in
       let gradient = transformed(outputGradient, shape: inputShape) { gradient, result in
-        withUnsafePointer(to: pool) { convoy_average_pool_backward($0, gradient.start, result) }
+        pool.eachPart { convoy_average_pool_backward($0, gradient.start + $2, result + $1) }
       }
       return try halo?.giveBack(gradient, pass.communicator, window.name) ?? gradient
     }

@@ -12,12 +12,20 @@ public final class ReLU: Layer {
   public func forward(_ input: Tensor<Float>, _ pass: Pass) throws -> (
     output: Tensor<Float>, pullback: Pullback
   ) {
-    let output = transformed(input) { convoy_relu($0.count, $0.start, $1) }
+    let output = transformed(input) { input, output in
+      ThreadPool.run(over: input.count, unit: 1024, nanoseconds: 0.2 * Double(input.count)) {
+        convoy_relu($0.count, input.start + $0.lowerBound, output + $0.lowerBound)
+      }
+    }
     let pullback: Pullback = { outputGradient in
       output.withElements { output in
         transformed(outputGradient) { gradient, result in
           guard let y = output.baseAddress else { return }
-          convoy_relu_backward(gradient.count, y, gradient.start, result)
+          let count = gradient.count
+          ThreadPool.run(over: count, unit: 1024, nanoseconds: 0.3 * Double(count)) {
+            let start = $0.lowerBound
+            convoy_relu_backward($0.count, y + start, gradient.start + start, result + start)
+          }
         }
       }
     }

@@ -1,0 +1,108 @@
+import CKernels
+
+/// The loops around the kernel in one tile, divided over threads: all of them are over the destination,
+/// so that no two parts write the same element.
+extension BlockedNest {
+  func runTile<Element: TensorElement>(
+    _ d: UnsafeMutablePointer<Element>, _ a: UnsafePointer<Element>, _ b: UnsafePointer<Element>,
+    tile: Int, adding: Bool
+  ) {
+    // The tile's own loop, where it is not summed, is the first of the levels, and has as many indices
+    // as the tile.
+    var loops = levels.enumerated().map { number, level in
+      number == 0 && !isTileSummed ? level.limited(to: tile) : level
+    }
+    let hasBlocks = kernel == .batchReduce
+    let blocks = lanesInside ? loops.count : 0
+    if hasBlocks { loops.insert(laneLevel, at: blocks) }
+    let calls = loops.reduce(1) { $0 * $1.count }
+    let nanoseconds = self.nanoseconds * Double(tile) / Double(max(1, tileExtent))
+    // Where calls are few, columns are divided too, by what the kernel takes at a time.
+    let columnParts =
+      calls >= 16 ? 1 : min((columns.count + 23) / 24, ThreadPool.parts(nanoseconds: nanoseconds))
+    let count = isTileSummed ? listPerTile * tile : listPerTile
+    aOffsets.withUnsafeBufferPointer { aOffsets in
+      bOffsets.withUnsafeBufferPointer { bOffsets in
+        ThreadPool.run(over: calls * columnParts, nanoseconds: nanoseconds) { part in
+          var walk = LoopWalk(loops, start: part.lowerBound / columnParts)
+          for index in part {
+            let columnPart = index % columnParts
+            let columns = columnRange(columnPart, of: columnParts)
+            let d = d + walk.d + columns.lowerBound * self.columns.d
+            let a = a + walk.a + columns.lowerBound * self.columns.a
+            let b = b + walk.b + columns.lowerBound * self.columns.b
+            if hasBlocks {
+              let lanes = min(Self.lanes, laneExtent - walk.indices[blocks] * Self.lanes)
+              let shape = ConvoyBatchReduce(
+                lanes: lanes, columns: columns.count, depth: depth.count, count: count,
+                a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_k: depth.a,
+                b_k: depth.b, b_j: self.columns.b, c_j: self.columns.d, adding: adding ? 1 : 0)
+              Element.batchReduce(shape, a, b, d)
+            } else {
+              let shape = ConvoyLaneProducts(
+                lanes: laneExtent, columns: columns.count, depth: depth.count, count: count,
+                a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_k: depth.a,
+                b_k: depth.b, a_j: self.columns.a, b_j: self.columns.b, c_j: self.columns.d,
+                b_i: otherHasLanes ? 1 : 0, adding: adding ? 1 : 0)
+              Element.laneProducts(shape, a, b, d)
+            }
+            if columnPart == columnParts - 1 { walk.advance() }
+          }
+        }
+      }
+    }
+  }
+
+  /// Whole eights of columns but for the last.
+  private func columnRange(_ part: Int, of parts: Int) -> Range<Int> {
+    let eights = (columns.count + 7) / 8
+    return part * eights / parts * 8..<min(columns.count, (part + 1) * eights / parts * 8)
+  }
+}
+
+extension BlockedNest.Level {
+  fileprivate func limited(to count: Int) -> Self {
+    Self(count: min(self.count, count), a: a, b: b, d: d)
+  }
+}
+
+/// The indices of nested loops, the last one fastest, and the offsets that they add up to.
+private struct LoopWalk {
+  let loops: [BlockedNest.Level]
+  var indices: [Int]
+  var a = 0
+  var b = 0
+  var d = 0
+
+  init(_ loops: [BlockedNest.Level], start: Int) {
+    self.loops = loops
+    indices = [Int](repeating: 0, count: loops.count)
+    var remaining = start
+    for number in loops.indices.reversed() {
+      let loop = loops[number]
+      indices[number] = remaining % max(1, loop.count)
+      remaining /= max(1, loop.count)
+      move(loop, by: indices[number])
+    }
+  }
+
+  private mutating func move(_ loop: BlockedNest.Level, by steps: Int) {
+    a += steps * loop.a
+    b += steps * loop.b
+    d += steps * loop.d
+  }
+
+  mutating func advance() {
+    var number = loops.count - 1
+    while number >= 0 {
+      let loop = loops[number]
+      if indices[number] + 1 < loop.count {
+        indices[number] += 1
+        return move(loop, by: 1)
+      }
+      move(loop, by: -indices[number])
+      indices[number] = 0
+      number -= 1
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import Synchronization
+import Testing
+
+@testable import Kernels
+
+/// Tests that change the number of threads of this process, which all suites share: loops of others
+/// run correctly meanwhile, for their results do not depend on it.
+@Suite(.serialized) struct ThreadPoolTests {
+  static let counts = [1, 2, 3, 7]
+
+  private func withThreads(_ count: Int, _ body: () throws -> Void) rethrows {
+    let found = ThreadPool.use(count: count)
+    defer { ThreadPool.use(count: 1) }
+    #expect(found == count)
+    try body()
+  }
+
+  @Test(arguments: counts) func everyIndexIsCalledOnce(threads: Int) {
+    withThreads(threads) {
+      for count in [0, 1, 2, 3, 16, 1000] {
+        for _ in 0..<50 {
+          let calls = (0..<count).map { _ in Counter() }
+          ThreadPool.run(count: count) { calls[$0].add(1) }
+          #expect(calls.allSatisfy { $0.value == 1 })
+        }
+      }
+    }
+  }
+
+  @Test(arguments: counts) func aLoopWithinALoopIsDone(threads: Int) {
+    withThreads(threads) {
+      let sum = Counter()
+      ThreadPool.run(count: 20) { outer in
+        ThreadPool.run(count: 30) { inner in sum.add(outer * 30 + inner) }
+      }
+      #expect(sum.value == 600 * 599 / 2)
+    }
+  }
+
+  /// As ranks that are threads of one process do.
+  @Test(arguments: counts) func callersAtTheSameTimeGetTheirOwn(threads: Int) async {
+    ThreadPool.use(count: threads)
+    defer { ThreadPool.use(count: 1) }
+    await withTaskGroup(of: Bool.self) { group in
+      for caller in 0..<4 {
+        group.addTask {
+          (0..<200).allSatisfy { round in
+            let sum = Counter()
+            ThreadPool.run(count: 17) { sum.add($0 * (caller + round)) }
+            return sum.value == 136 * (caller + round)
+          }
+        }
+      }
+      for await isRight in group { #expect(isRight) }
+    }
+  }
+
+  @Test func rangesCoverEverythingInWholeUnits() {
+    for (count, unit) in [(0, 1), (1, 1), (100, 16), (1000, 64), (7, 16)] {
+      for nanoseconds in [0.0, 1e4, 1e9] {
+        let covered = (0..<count).map { _ in Counter() }
+        let broken = Counter()
+        ThreadPool.run(over: count, unit: unit, nanoseconds: nanoseconds) { range in
+          if range.lowerBound % unit != 0 { broken.add(1) }
+          if range.upperBound % unit != 0 && range.upperBound != count { broken.add(1) }
+          for index in range { covered[index].add(1) }
+        }
+        #expect(covered.allSatisfy { $0.value == 1 })
+        #expect(broken.value == 0)
+      }
+    }
+  }
+
+  @Test func moreThreadsThanCanBeAreNotThere() {
+    #expect(ThreadPool.use(count: 0) == 1)
+    #expect(ThreadPool.use(count: -5) == 1)
+    #expect(ThreadPool.count == 1)
+  }
+
+  @Test(arguments: [
+    // usable, launcher, processes, threads
+    [8, 8, 1, 8], [8, 8, 2, 4], [8, 8, 3, 2], [8, 8, 16, 1],
+    // Bound to cores, to sockets of 8, and to one socket for all.
+    [1, 8, 2, 1], [8, 16, 2, 8], [8, 16, 4, 4], [2, 2, 2, 1],
+    // What cannot be known, or is nonsense.
+    [4, 0, 2, 2], [0, 0, 0, 1], [4, 4, -1, 4], [4, 4, Int.max, 1],
+  ]) func coresAreDividedOnce(numbers: [Int]) {
+    #expect(
+      ThreadPool.defaultCount(
+        usable: numbers[0], launcher: numbers[1], processes: numbers[2]) == numbers[3])
+  }
+
+  /// Large enough to be divided, by each way of running: tiles, products, filtering, loops.
+  @Test func nestsHaveTheSameBitsOnAnyNumberOfThreads() {
+    var generator = Generator(seed: 5)
+    for (name, nest) in Self.nests {
+      for written in [ContractionNest.Role.result, .first, .second] {
+        let kernel = LoweredNest(nest, writing: written)
+        let sources = [written.sources.0, written.sources.1].map { role in
+          (0..<nest.count(role)).map { _ in Float.random(in: -1...1, using: &generator) }
+        }
+        for adding in [false, true] {
+          var results: [[Float]] = []
+          for threads in Self.counts {
+            withThreads(threads) {
+              var result = [Float](repeating: 0.5, count: kernel.destinationCount)
+              var workspace = [Float](repeating: .nan, count: kernel.workspaceCount)
+              kernel.run(
+                into: &result, sources[0], sources[1], workspace: &workspace, adding: adding)
+              results.append(result)
+            }
+          }
+          #expect(results[0].allSatisfy { $0.isFinite }, "\(name), \(written)")
+          for result in results.dropFirst() {
+            #expect(result == results[0], "\(name), \(written), adding: \(adding)")
+          }
+        }
+      }
+    }
+  }
+
+  private static var nests: [(String, ContractionNest)] {
+    func plain(_ loop: Int, _ extent: Int) -> ContractionNest.Dimension {
+      .init(terms: [.init(loop: loop)], extent: extent)
+    }
+    /// bhws, tskl -> bhwt with 3 × 3 taps and padding.
+    func convolution(_ b: Int, _ n: Int, _ s: Int, _ t: Int, stride: Int) -> ContractionNest {
+      let out = (n - 1) / stride + 1
+      func image(_ loop: Int, _ tap: Int) -> ContractionNest.Dimension {
+        .init(
+          terms: [.init(loop: loop, coefficient: stride), .init(loop: tap)], offset: -1, extent: n)
+      }
+      return ContractionNest(
+        loops: [b, out, out, s, t, 3, 3],
+        first: [plain(0, b), image(1, 5), image(2, 6), plain(3, s)],
+        second: [plain(4, t), plain(3, s), plain(5, 3), plain(6, 3)],
+        result: [plain(0, b), plain(1, out), plain(2, out), plain(4, t)])
+    }
+    return [
+      ("convolution", convolution(4, 14, 32, 48, stride: 1)),
+      ("convolution with a stride", convolution(4, 15, 16, 24, stride: 2)),
+      (
+        "product",
+        ContractionNest(
+          loops: [300, 200, 150], first: [plain(0, 300), plain(2, 150)],
+          second: [plain(2, 150), plain(1, 200)], result: [plain(0, 300), plain(1, 200)])
+      ),
+      (
+        "element-wise product",
+        ContractionNest(
+          loops: [200, 300], first: [plain(0, 200), plain(1, 300)],
+          second: [plain(1, 300), plain(0, 200)], result: [plain(0, 200), plain(1, 300)])
+      ),
+    ]
+  }
+}
+
+/// A sum that several threads add to.
+private final class Counter: Sendable {
+  private let sum = Atomic<Int>(0)
+  var value: Int { sum.load(ordering: .sequentiallyConsistent) }
+  func add(_ number: Int) { sum.add(number, ordering: .sequentiallyConsistent) }
+}
