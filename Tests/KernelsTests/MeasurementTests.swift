@@ -28,7 +28,7 @@ import Testing
     for (m, n, k) in [(200, 96, 64), (3, 2, 5), (1, 64, 64)] {
       let lowered = LoweredNest(ContractionNest(rows: m, columns: n, depth: k), writing: .result)
       let product = ProductMeasurement(of: Float.self, m: m, n: n, k: k, seconds: 1e-4)
-      let isGEMM = if case .gemm = lowered.kernel { true } else { false }
+      let isGEMM = if case .gemm = lowered.strided?.kernel { true } else { false }
       #expect((product.chosen == .blocked) == (lowered.blocked != nil))
       #expect((product.chosen == .openblas) == (lowered.blocked == nil && isGEMM))
       #expect(product.estimatedSeconds == lowered.nanoseconds * 1e-9)

@@ -92,7 +92,8 @@ public struct ProductMeasurement: Sendable {
       rates[kernel] = 2 * macs / max(time, 1e-12)
     }
     flopsPerSecond = rates
-    chosen = taken.blocked != nil ? .blocked : taken.kernel.isGEMM ? .openblas : .loops
+    chosen =
+      taken.blocked != nil ? .blocked : taken.strided?.kernel.isGEMM == true ? .openblas : .loops
     estimatedSeconds = taken.nanoseconds * 1e-9
     self.seconds = times[0]
   }

@@ -1,0 +1,134 @@
+import CKernels
+
+extension LoweredStridedNest {
+  func run<Element: TensorElement>(
+    into destination: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
+    _ q: UnsafePointer<Element>, workspace: UnsafeMutablePointer<Element>, adding: Bool
+  ) {
+    func source(_ given: UnsafePointer<Element>, _ pack: Pack?) -> UnsafePointer<Element> {
+      guard let pack else { return given }
+      Movement.move(
+        extents: pack.extents, to: workspace + pack.offset, pack.packedStrides, from: given,
+        pack.givenStrides)
+      return UnsafePointer(workspace + pack.offset)
+    }
+    let d = packs[0].map { workspace + $0.offset } ?? destination
+    // A destination in the workspace is made anew, and added to the given one when it is unpacked.
+    let overwriting = overwrites && !(adding && packs[0] == nil)
+    if isEmpty || !overwrites, !adding || packs[0] != nil {
+      Movement.fillWithZeros(d, count: destinationCount)
+    }
+    if !isEmpty {
+      walkParts(
+        d, source(p, packs[1]), source(q, packs[2]), beta: overwriting ? 0 : 1)
+    }
+    if let pack = packs[0] {
+      Movement.move(
+        adding: adding, extents: pack.extents, to: destination, pack.givenStrides,
+        from: UnsafePointer(d), pack.packedStrides)
+    }
+  }
+
+  /// The outermost loop, or a large product, divided over threads; where it is a loop over the
+  /// destination, parts of it write parts of that.
+  private func walkParts<Element: TensorElement>(
+    _ d: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>, _ q: UnsafePointer<Element>,
+    beta: Element
+  ) {
+    guard let outermost = levels.first else {
+      guard case .gemm(let gemm) = kernel, variable == .none else {
+        return call(d, p, q, length: nil, beta: beta)
+      }
+      return multiply(gemm, d, p, q, beta: beta)
+    }
+    guard case .strided(let count, let strides) = outermost, isDivisible(strides[0]) else {
+      return walk(0, d, p, q, length: nil, beta: beta)
+    }
+    ThreadPool.run(over: count, nanoseconds: nanoseconds) { range in
+      for index in range {
+        let offset = strides &* index
+        walk(1, d + offset[0], p + offset[1], q + offset[2], length: nil, beta: beta)
+      }
+    }
+  }
+
+  /// Whether the indices of the outermost loop write elements apart: its step in the destination is
+  /// as long as all that the loops within reach.
+  private func isDivisible(_ step: Int) -> Bool {
+    var reach = 0
+    for level in levels.dropFirst() {
+      guard case .strided(let count, let strides) = level else { return false }
+      reach += (count - 1) * abs(strides[0])
+    }
+    guard variable == .none else { return false }
+    switch kernel {
+    case .gemm(let gemm): reach += (gemm.m - 1) * gemm.leading[0] + gemm.n - 1
+    case .multiplyAdd(let outer, let inner, let outerStrides, let innerStrides):
+      reach += (outer - 1) * abs(outerStrides[0]) + (inner - 1) * abs(innerStrides[0])
+    }
+    return abs(step) > reach
+  }
+
+  /// One product in blocks of rows, or of columns, of the destination.
+  private func multiply<Element: TensorElement>(
+    _ gemm: InnerKernel.Gemm, _ d: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
+    _ q: UnsafePointer<Element>, beta: Element
+  ) {
+    let (first, second) = gemm.exchanged ? (q, p) : (p, q)
+    let byRows = gemm.m >= gemm.n
+    ThreadPool.run(
+      over: byRows ? gemm.m : gemm.n, unit: 32, nanoseconds: nanoseconds
+    ) { range in
+      let (rows, columns) = byRows ? (range, 0..<gemm.n) : (0..<gemm.m, range)
+      Element.gemm(
+        m: rows.count, n: columns.count, k: gemm.k,
+        first + rows.lowerBound * (gemm.pTransposed ? 1 : gemm.leading[1]),
+        pTransposed: gemm.pTransposed, pLeading: gemm.leading[1],
+        second + columns.lowerBound * (gemm.qTransposed ? gemm.leading[2] : 1),
+        qTransposed: gemm.qTransposed, qLeading: gemm.leading[2], beta: beta,
+        d + rows.lowerBound * gemm.leading[0] + columns.lowerBound, dLeading: gemm.leading[0])
+    }
+  }
+
+  private func walk<Element: TensorElement>(
+    _ depth: Int, _ d: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
+    _ q: UnsafePointer<Element>, length: Int?, beta: Element
+  ) {
+    guard depth < levels.count else { return call(d, p, q, length: length, beta: beta) }
+    func inner(_ offset: Strides, _ length: Int?) {
+      walk(depth + 1, d + offset[0], p + offset[1], q + offset[2], length: length, beta: beta)
+    }
+    switch levels[depth] {
+    case .strided(let count, let strides):
+      for index in 0..<count { inner(strides &* index, length) }
+    case .listed(let offsets):
+      for offset in offsets { inner(offset, length) }
+    case .clipped(let entries):
+      for entry in entries { inner(entry.offset, entry.length) }
+    }
+  }
+
+  private func call<Element: TensorElement>(
+    _ d: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>, _ q: UnsafePointer<Element>,
+    length: Int?, beta: Element
+  ) {
+    func extent(_ planned: Int, _ this: InnerKernel.Variable) -> Int {
+      variable == this ? length ?? planned : planned
+    }
+    switch kernel {
+    case .gemm(let gemm):
+      Element.gemm(
+        m: extent(gemm.m, .m), n: extent(gemm.n, .n), k: extent(gemm.k, .k),
+        gemm.exchanged ? q : p, pTransposed: gemm.pTransposed, pLeading: gemm.leading[1],
+        gemm.exchanged ? p : q, qTransposed: gemm.qTransposed, qLeading: gemm.leading[2],
+        beta: beta, d, dLeading: gemm.leading[0])
+    case .multiplyAdd(let outer, let inner, let outerStrides, let innerStrides):
+      func strides(_ tensor: Int) -> ConvoyStrides {
+        ConvoyStrides(outer: outerStrides[tensor], inner: innerStrides[tensor])
+      }
+      Element.multiplyAdd(
+        outer: extent(outer, .outer), inner: extent(inner, .inner), d, strides(0), p, strides(1),
+        q, strides(2))
+    }
+  }
+}
