@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 /// `--threads`, wherever something is computed.
@@ -14,7 +15,7 @@ import Testing
       ("--threads=-2", "Error: --threads -2: expected a number from 1 to 1024, e.g. --threads 2"),
       ("--threads=1025", "Error: --threads 1025: expected a number from 1 to 1024"),
       ("--threads=two", "Error: The value 'two' is invalid for '--threads <count>'"),
-      ("--threads=", "Error: The value '' is invalid for '--threads <count>'"),
+      ("--threads=", "Error: Missing value for '--threads <count>'"),
     ] {
       let run = try Convoy.run(command + [value], in: folder)
       #expect(run.code == 64, "\(value)")
@@ -27,6 +28,36 @@ import Testing
     let names = command.prefix { $0 != "i,i->" && $0 != "run.yaml" && $0 != "--cases" }
     let help = try Convoy.run(names + ["--help"], in: TestFolder()).output
     #expect(help.contains("--threads <count>"))
+  }
+
+  private struct Report: Decodable {
+    struct Bytes: Decodable { var peakBytesPerRank: [Int] }
+    let predicted: Bytes
+    let measured: Bytes
+  }
+
+  /// All threads share one workspace, so memory is what was predicted.
+  @Test(arguments: ["1", "2"])
+  func aContractionHasTheSameBitsAndBytesOnAnyNumberOfThreads(ranks: String) throws {
+    let folder = try TestFolder()
+    try folder.writeCounting("x.npy", shape: [6, 16, 20, 20])
+    try folder.writeCounting("w.npy", shape: [24, 16, 3, 3])
+    var results: [Data] = []
+    var peaks: [[Int]] = []
+    for threads in ["1", "2", "3", "7"] {
+      let run = try Convoy.run(
+        ["contract", "bshw,tshw->bthw|hw", "x.npy", "w.npy", "--out", "y.npy"]
+          + ["--report", "y.json", "--ranks", ranks, "--threads", threads], in: folder)
+      #expect(run.code == 0, "it says: \(run.errors)")
+      results.append(try folder.bytes("y.npy"))
+      let report = try JSONDecoder().decode(Report.self, from: folder.bytes("y.json"))
+      #expect(report.measured.peakBytesPerRank == report.predicted.peakBytesPerRank)
+      peaks.append(report.measured.peakBytesPerRank)
+    }
+    for index in results.indices {
+      #expect(results[index] == results[0])
+      #expect(peaks[index] == peaks[0])
+    }
   }
 
   /// Metrics hold the loss of every step; times are on lines of their own.

@@ -15,8 +15,10 @@ import Testing
       classes: 10, seed: 3)
     // Many rows, so that sums over them are divided.
     let shape = [48, 14, 14, 1]
-    let images = Tensor<Float>(
-      shape: shape, elements: (0..<48 * 14 * 14).map { Float($0 * 7919 % 1009) / 500 - 1 })
+    let pixels = (0..<48 * 14 * 14).map { (index: Int) -> Float in
+      Float(index * 7919 % 1009) / 500 - 1
+    }
+    let images = Tensor<Float>(shape: shape, elements: pixels)
     let (logits, pullback) = try network.forward(
       images, Pass(isTraining: true, communicator: SingleCommunicator()))
     let loss = try softmaxCrossEntropy(logits: logits, labels: (0..<48).map { $0 % 10 })
