@@ -100,7 +100,7 @@ import Testing
     for role in ContractionNest.Role.allCases {
       let roles = [role, role.sources.0, role.sources.1]
       let nest = Self.convolution(batch: 32, channels: 64, extent: 32)
-      let blocked = LoweredNest(nest, writing: role, path: .fast).blocked
+      let blocked = LoweredNest(nest, writing: role, path: .direct).blocked
       #expect(blocked != nil, "\(role)")
       let strided = Self.convolution(batch: 2, channels: 4, extent: 9, stride: 2)
       #expect((BlockedNest(strided, roles: roles) == nil) == (role == .first), "\(role)")
