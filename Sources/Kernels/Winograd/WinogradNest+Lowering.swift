@@ -1,7 +1,14 @@
 extension WinogradNest {
+  /// Multiply-adds below which a nest runs as it is defined: little would be gained, and sums that are
+  /// exact, as of small integers, stay exact.
+  private static let leastProducts = 1 << 22
+
   /// The fastest way to run a nest by minimal filtering, by the estimate; `nil` where it is not of that
-  /// form.
+  /// form, or small.
   init?(_ nest: ContractionNest, roles: [ContractionNest.Role]) {
+    guard nest.loops.reduce(1.0, { $0 * Double($1) }) >= Double(Self.leastProducts) else {
+      return nil
+    }
     let fastest = Self.candidates(nest, roles: roles).min { $0.nanoseconds < $1.nanoseconds }
     guard let fastest else { return nil }
     self = fastest
