@@ -22,7 +22,7 @@ extension WinogradNest {
     }
     let correlated = form.axes.count { $0.tap != nil }
     return (correlated == 2 ? [4, 2] : [4]).flatMap { results in
-      [16, 32, 64, 128, 1024].compactMap { tiles in
+      [16, 32, 64, 128, 256, 512, 1024].compactMap { tiles in
         WinogradNest(form, gather, results: results, tilesPerGroup: tiles)
       }
     }
@@ -187,6 +187,7 @@ extension WinogradNest {
       Double(groups)
       * (data * outputBlocks * price(data + Double(layout.tapBlock)) + (taps + results)
         * price(held))
-    return products + transforms + copies + again + 500
+    // Every group starts its loops anew, and hands them to threads.
+    return products + transforms + copies + again + 500 + 3000 * Double(groups)
   }
 }
