@@ -7,24 +7,9 @@ import Testing
   private static func run<Element: TensorElement>(
     _ blocked: BlockedNest, count: Int, _ p: [Element], _ q: [Element], adding: [Element]?
   ) -> [Element] {
-    var output = adding ?? [Element](repeating: .nan, count: count)
-    // Whatever scratch holds must not show; what lies behind it must stay.
-    var workspace = [Element](repeating: .nan, count: blocked.workspaceCount + 8)
-    for index in 0..<8 { workspace[blocked.workspaceCount + index] = 77 }
-    output.withUnsafeMutableBufferPointer { output in
-      workspace.withUnsafeMutableBufferPointer { workspace in
-        p.withUnsafeBufferPointer { p in
-          q.withUnsafeBufferPointer { q in
-            guard let d = output.baseAddress, let p = p.baseAddress, let q = q.baseAddress,
-              let scratch = workspace.baseAddress
-            else { return }
-            blocked.run(into: d, p, q, workspace: scratch, adding: adding != nil)
-          }
-        }
-      }
+    onArrays(workspaceCount: blocked.workspaceCount, count: count, p, q, adding: adding) {
+      blocked.run(into: $0, $1, $2, workspace: $3, adding: adding != nil)
     }
-    #expect(workspace.suffix(8).allSatisfy { $0 == 77 })
-    return output
   }
 
   /// Every way to run each role of random nests, the best and all others.
