@@ -78,6 +78,26 @@ void convoy_global_average(
 void convoy_global_average_backward(
     long batch, long pixels, long channels, const float *restrict dy, float *restrict dx);
 
+// ---- Normalisation and maximum in one (Layers+NormalizedPooling.c) ----
+//
+// Of windows that do not overlap (stride = window). Pixels outside every window only take part in the
+// normalisation.
+
+// y = max over the window's taps of scale[c]·x + shift[c], and at least 0 if relu; chosen and tap (like
+// y) get the x and the number of the first tap that has it. NaN wins, and stays NaN.
+void convoy_normalized_max_pool(
+    const convoy_pool *pool, const float *restrict x, const float *restrict scale,
+    const float *restrict shift, int relu, float *restrict y, float *restrict chosen,
+    uint8_t *restrict tap);
+
+// dx = scale[c]·g + slope[c]·(x − mean[c]) + constant[c], where g is dy at the taps that were chosen if
+// not relu or scale[c]·x + shift[c] > 0, and 0 elsewhere.
+void convoy_normalized_max_pool_backward(
+    const convoy_pool *pool, const float *restrict x, const float *restrict dy,
+    const uint8_t *restrict tap, const float *restrict mean, const float *restrict scale,
+    const float *restrict shift, int relu, const float *restrict slope,
+    const float *restrict constant, float *restrict dx);
+
 // ---- Updates (Layers+Updates.c) ----
 
 // sum += x, in place.

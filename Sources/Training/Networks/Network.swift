@@ -91,25 +91,27 @@ extension Network {
         layer: "network", shape: [height, width, channels],
         expected: "[height, width, channels] with at least 4×4 pixels")
     }
-    func convolution(_ name: String, _ form: Form, _ inputs: Int, _ outputs: Int) throws
-      -> [any Layer]
-    {
-      let isFirst = name == "conv1"
+    func convolution(
+      _ number: Int, _ form: Form, _ inputs: Int, _ outputs: Int, pool: Int? = nil
+    ) throws -> [any Layer] {
+      let normalization = try BatchNormalization(
+        name: "norm\(number)", channels: outputs, relu: true)
       return [
         try FactorizedConvolution(
-          name: name, form: form,
+          name: "conv\(number)", form: form,
           kernel: KernelShape(inputChannels: inputs, outputChannels: outputs, height: 3, width: 3),
-          compression: model.compression, seed: seed, needsInputGradient: !isFirst,
+          compression: model.compression, seed: seed, needsInputGradient: number > 1,
           checkpointing: model.checkpointing),
-        try BatchNormalization(
-          name: name.replacing("conv", with: "norm"), channels: outputs, relu: true),
+        try pool.map {
+          NormalizedMaxPool(normalization, try MaxPool(name: "pool\(number)", window: $0))
+        } ?? normalization,
       ]
     }
     try self.init(
-      layers: convolution("conv1", .dense, channels, 32)
-        + convolution("conv2", form, 32, 64) + [MaxPool(name: "pool2", window: 2)]
-        + convolution("conv3", form, 64, 128) + [MaxPool(name: "pool3", window: 2)]
-        + convolution("conv4", form, 128, 128)
+      layers: convolution(1, .dense, channels, 32)
+        + convolution(2, form, 32, 64, pool: 2)
+        + convolution(3, form, 64, 128, pool: 2)
+        + convolution(4, form, 128, 128)
         + [
           GlobalAveragePool(name: "pool4"),
           Linear(name: "linear", inputs: 128, outputs: classes, seed: seed),

@@ -17,6 +17,9 @@ struct PoolWindow {
     self.stride = stride
   }
 
+  /// Whether no pixel is in two windows.
+  var isDisjoint: Bool { stride == window }
+
   /// The kernels' description of the pool and the shape of the output.
   func geometry(_ shape: [Int]) throws -> (convoy_pool, outputShape: [Int]) {
     guard shape.count == 4 else { throw notImages(name, shape) }

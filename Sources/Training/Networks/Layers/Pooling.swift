@@ -13,7 +13,7 @@ import Partitioning
 /// let (y, _) = try pool.forward(x, pass)    // [b, 28, 28, 64] to [b, 14, 14, 64]
 /// ```
 public final class MaxPool: Layer {
-  private let window: PoolWindow
+  let window: PoolWindow
   private let halos: PoolHalos
 
   /// - Parameter stride: `window` unless given, so that windows do not overlap.

@@ -1,0 +1,196 @@
+import CKernels
+import Collectives
+import Kernels
+
+/// Mean and biased variance of every channel over the global batch.
+private struct Moments {
+  /// Values per channel, on all ranks.
+  var count: Double
+  var mean: [Double]
+  var variance: [Double]
+}
+
+extension BatchNormalization {
+  /// y = scale·x + shift per channel: what the normalisation comes to once the statistics are known.
+  struct Affine {
+    /// Values per channel, on all ranks.
+    var count: Double
+    var mean: [Float]
+    var inverseDeviation: [Double]
+    var scale: [Float]
+    var shift: [Float]
+  }
+
+  /// What the gradient of every value of a channel has besides that of its own output:
+  /// slope·(x − mean) + constant, for each value moves the statistics.
+  struct GradientLine {
+    var slope: [Float]
+    var constant: [Float]
+  }
+
+  /// By the statistics of the global batch, with which the running ones are updated.
+  func batchAffine(
+    of input: Tensor<Float>, _ communicator: any Communicator
+  ) throws -> Affine {
+    try requireChannels(input)
+    let moments = try globalMoments(of: input, communicator)
+    updateRunningStatistics(moments)
+    return affine(moments)
+  }
+
+  /// By the running statistics.
+  func runningAffine(for input: Tensor<Float>) throws -> Affine {
+    try requireChannels(input)
+    return affine(
+      Moments(
+        count: 0, mean: runningMean.value.elements.map(Double.init),
+        variance: runningVariance.value.elements.map(Double.init)))
+  }
+
+  private func requireChannels(_ input: Tensor<Float>) throws {
+    guard input.shape.last == channels else {
+      throw NetworkError.unexpectedInput(
+        layer: name, shape: input.shape, expected: "a last extent of \(channels) channels")
+    }
+  }
+
+  /// One sweep over the input and one all-reduce of Σx, Σx² and the count.
+  private func globalMoments(
+    of input: Tensor<Float>, _ communicator: any Communicator
+  ) throws -> Moments {
+    let rows = input.count / channels
+    var sums = [Double](repeating: 0, count: 2 * channels + 1)
+    sums[2 * channels] = Double(rows)
+    input.withElements { input in
+      guard let x = input.baseAddress else { return }
+      let channels = channels
+      addChannelSums(rows: rows, channels: channels, nanosecondsPerElement: 0.15, to: &sums) {
+        convoy_channel_moments(
+          $0.count, channels, x + $0.lowerBound * channels, $1, $1 + channels, $2)
+      }
+    }
+    try sums.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
+    let count = sums[2 * channels]
+    guard count >= 2 else { throw NetworkError.tooFewValues(layer: name, count: Int(count)) }
+    let mean = (0..<channels).map { sums[$0] / count }
+    let variance = (0..<channels).map {
+      // Rounding must not make a constant channel's variance negative; NaN stays NaN.
+      let variance = sums[channels + $0] / count - mean[$0] * mean[$0]
+      return variance < 0 ? 0 : variance
+    }
+    return Moments(count: count, mean: mean, variance: variance)
+  }
+
+  private func updateRunningStatistics(_ moments: Moments) {
+    let unbiased = moments.count / (moments.count - 1)
+    func update(_ running: Parameter, _ batch: [Double]) {
+      running.value.withMutableElements { running in
+        for channel in running.indices {
+          let old = Double(running[channel])
+          running[channel] = Float((1 - momentum) * old + momentum * batch[channel])
+        }
+      }
+    }
+    update(runningMean, moments.mean)
+    update(runningVariance, moments.variance.map { $0 * unbiased })
+  }
+
+  private func affine(_ moments: Moments) -> Affine {
+    let inverse = moments.variance.map { 1 / ($0 + epsilon).squareRoot() }
+    let scales = zip(scale.value.elements, inverse).map { Double($0) * $1 }
+    let shifts = (0..<channels).map { Double(shift.value[$0]) - moments.mean[$0] * scales[$0] }
+    return Affine(
+      count: moments.count, mean: moments.mean.map(Float.init), inverseDeviation: inverse,
+      scale: scales.map(Float.init), shift: shifts.map(Float.init))
+  }
+
+  func apply(_ affine: Affine, to input: Tensor<Float>) -> Tensor<Float> {
+    var output = Tensor<Float>(uninitialized: input.shape)
+    input.withElements { input in
+      output.withMutableElements { output in
+        guard let x = input.baseAddress, let y = output.baseAddress else { return }
+        ThreadPool.run(
+          over: input.count / channels, nanoseconds: 0.25 * Double(input.count)
+        ) { rows in
+          let start = rows.lowerBound * channels
+          convoy_scale_shift(
+            rows.count, channels, x + start, affine.scale, affine.shift, relu ? 1 : 0, y + start)
+        }
+      }
+    }
+    return output
+  }
+
+  /// With g the output's gradient behind the ReLU, x̂ the normalised input and sums over the global
+  /// batch: dx = scale/√(σ² + ε) · (g − Σg/N − x̂·Σ(g·x̂)/N), of which this is all but the first term.
+  /// Adds the gradients of scale and shift, this rank's part of Σ g·x̂ and Σ g.
+  ///
+  /// - Parameters:
+  ///   - input: x wherever g may be other than 0, and nowhere twice; `[…, channels]`.
+  ///   - outputGradient: that of the output there, before the ReLU is taken into account.
+  func gradientLine(
+    _ input: Tensor<Float>, _ outputGradient: Tensor<Float>, _ affine: Affine,
+    _ communicator: any Communicator
+  ) throws -> GradientLine {
+    let rows = input.count / channels
+    var sums = [Double](repeating: 0, count: 2 * channels)
+    input.withElements { input in
+      outputGradient.withElements { gradient in
+        guard let x = input.baseAddress, let dy = gradient.baseAddress else { return }
+        let (channels, relu) = (channels, relu)
+        addChannelSums(rows: rows, channels: channels, nanosecondsPerElement: 0.25, to: &sums) {
+          let start = $0.lowerBound * channels
+          convoy_normalization_sums(
+            $0.count, channels, x + start, dy + start, affine.mean, affine.scale, affine.shift,
+            relu ? 1 : 0, $1, $1 + channels, $2)
+        }
+      }
+    }
+    addParameterGradients(sums, affine)
+    try sums.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
+    var slope = [Float](repeating: 0, count: channels)
+    var constant = slope
+    for channel in 0..<channels {
+      let scale = Double(affine.scale[channel]) / affine.count
+      let inverse = affine.inverseDeviation[channel]
+      slope[channel] = Float(-scale * inverse * inverse * sums[channels + channel])
+      constant[channel] = Float(-scale * sums[channel])
+    }
+    return GradientLine(slope: slope, constant: constant)
+  }
+
+  func inputGradient(
+    _ input: Tensor<Float>, _ outputGradient: Tensor<Float>, _ affine: Affine, _ line: GradientLine
+  ) -> Tensor<Float> {
+    let rows = input.count / channels
+    var inputGradient = Tensor<Float>(uninitialized: input.shape)
+    input.withElements { input in
+      outputGradient.withElements { gradient in
+        inputGradient.withMutableElements { result in
+          guard let x = input.baseAddress, let dy = gradient.baseAddress,
+            let dx = result.baseAddress
+          else { return }
+          ThreadPool.run(over: rows, nanoseconds: 0.4 * Double(input.count)) { rows in
+            let start = rows.lowerBound * channels
+            convoy_normalization_backward(
+              rows.count, channels, x + start, dy + start, affine.mean, affine.scale, affine.shift,
+              relu ? 1 : 0, line.slope, line.constant, dx + start)
+          }
+        }
+      }
+    }
+    return inputGradient
+  }
+
+  private func addParameterGradients(_ sums: [Double], _ affine: Affine) {
+    shift.gradient.withMutableElements { gradient in
+      for channel in 0..<channels { gradient[channel] += Float(sums[channel]) }
+    }
+    scale.gradient.withMutableElements { gradient in
+      for channel in 0..<channels {
+        let product = sums[channels + channel] * affine.inverseDeviation[channel]
+        gradient[channel] += Float(product)
+      }
+    }
+  }
+}

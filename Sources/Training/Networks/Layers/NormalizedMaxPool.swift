@@ -1,0 +1,103 @@
+import CKernels
+import Kernels
+import Partitioning
+
+/// Batch normalisation, with its optional ReLU, followed by a maximum: as the two layers one after the
+/// other, but the normalised images are never stored, nor are their gradients.
+///
+/// Forward, one sweep over the input takes the maxima; back, the sums of the normalisation's gradient need
+/// the chosen values only, and one sweep writes the gradient of the input. Windows that overlap, images cut
+/// into rows, and evaluation take the layers one by one.
+///
+/// ```swift
+/// let layer = NormalizedMaxPool(
+///   try BatchNormalization(name: "norm1", channels: 64, relu: true),
+///   try MaxPool(name: "pool1", window: 2))
+/// let (y, pullback) = try layer.forward(x, pass)    // [b, 28, 28, 64] to [b, 14, 14, 64]
+/// ```
+public final class NormalizedMaxPool: Layer {
+  public let normalization: BatchNormalization
+  public let pool: MaxPool
+
+  public var parameters: [Parameter] { normalization.parameters }
+  public var state: [Parameter] { normalization.state }
+
+  public init(_ normalization: BatchNormalization, _ pool: MaxPool) {
+    self.normalization = normalization
+    self.pool = pool
+  }
+
+  public func outputLayout(_ input: Layout) throws -> Layout { try pool.outputLayout(input) }
+
+  /// - Throws: what the two layers throw.
+  public func forward(_ input: Tensor<Float>, _ pass: Pass) throws -> (
+    output: Tensor<Float>, pullback: Pullback
+  ) {
+    let cutsSamplesOnly = pass.sharding?.cutsSamplesOnly ?? true
+    guard pass.isTraining, cutsSamplesOnly, pool.window.isDisjoint else {
+      return try oneByOne(input, pass)
+    }
+    let (geometry, shape) = try pool.window.geometry(input.shape)
+    let affine = try normalization.batchAffine(of: input, pass.communicator)
+    let (output, chosen, taps) = maxima(input, affine, geometry, shape)
+    let pullback: Pullback = { [self] in
+      // Where nothing was chosen, nothing comes back.
+      let line = try normalization.gradientLine(chosen, $0, affine, pass.communicator)
+      return inputGradient(input, $0, taps, affine, line, geometry)
+    }
+    return (output, pullback)
+  }
+
+  private func oneByOne(_ input: Tensor<Float>, _ pass: Pass) throws -> (
+    output: Tensor<Float>, pullback: Pullback
+  ) {
+    let (normalized, normalizationPullback) = try normalization.forward(input, pass)
+    let (output, poolPullback) = try pool.forward(normalized, pass)
+    return (output, { try poolPullback($0).flatMap(normalizationPullback) })
+  }
+
+  /// The maxima, and of which values of the input and which taps they are.
+  private func maxima(
+    _ input: Tensor<Float>, _ affine: BatchNormalization.Affine, _ geometry: convoy_pool,
+    _ shape: [Int]
+  ) -> (output: Tensor<Float>, chosen: Tensor<Float>, taps: [UInt8]) {
+    let relu: Int32 = normalization.relu ? 1 : 0
+    var chosen = Tensor<Float>(uninitialized: shape)
+    var taps: [UInt8] = []
+    let output = transformed(input, shape: shape) { input, output in
+      chosen.withMutableElements { chosen in
+        guard let from = chosen.baseAddress else { return }
+        taps = [UInt8](unsafeUninitializedCapacity: chosen.count) { taps, count in
+          count = chosen.count
+          guard let tap = taps.baseAddress else { return }
+          geometry.eachPart {
+            convoy_normalized_max_pool(
+              $0, input.start + $1, affine.scale, affine.shift, relu, output + $2, from + $2,
+              tap + $2)
+          }
+        }
+      }
+    }
+    return (output, chosen, taps)
+  }
+
+  private func inputGradient(
+    _ input: Tensor<Float>, _ outputGradient: Tensor<Float>, _ taps: [UInt8],
+    _ affine: BatchNormalization.Affine, _ line: BatchNormalization.GradientLine,
+    _ geometry: convoy_pool
+  ) -> Tensor<Float> {
+    let relu: Int32 = normalization.relu ? 1 : 0
+    return transformed(input) { input, result in
+      outputGradient.withElements { gradient in
+        taps.withUnsafeBufferPointer { taps in
+          guard let dy = gradient.baseAddress, let tap = taps.baseAddress else { return }
+          geometry.eachPart {
+            convoy_normalized_max_pool_backward(
+              $0, input.start + $1, dy + $2, tap + $2, affine.mean, affine.scale, affine.shift,
+              relu, line.slope, line.constant, result + $1)
+          }
+        }
+      }
+    }
+  }
+}
