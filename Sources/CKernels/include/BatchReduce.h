@@ -18,6 +18,10 @@ struct ConvoyBatchReduce {
   long a_k, b_k, b_j, c_j;
   /// Whether c is added to; else it is overwritten.
   int adding;
+  /// How many such matrices there are, at least one, and the steps from each to the next. All of them
+  /// are made for as many columns as fit into registers before the next columns are taken.
+  long repeats;
+  long a_r, b_r, c_r;
 };
 
 /// Elements of a, from i = 0 on, that may be read at every k: all of these, or half or a quarter where

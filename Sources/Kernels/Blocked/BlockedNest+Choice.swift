@@ -46,6 +46,12 @@ extension BlockedNest {
     /// Whether all blocks of lanes are visited before the next index of any other loop: then the other
     /// source's part for one call stays in cache, instead of the block's.
     var lanesInside = false
+
+    var inBothOrders: [Choice] {
+      var other = self
+      other.lanesInside.toggle()
+      return [self, other]
+    }
   }
 
   /// A nest in gather form with its loops sorted by what they mean.
@@ -94,17 +100,14 @@ extension BlockedNest {
 
     /// The few that may be worth it: long loops, and of a cut form those that make use of it.
     func choices(_ cut: Cut? = nil) -> [Choice] {
-      guard let cut else { return choices() + elementwiseChoices() }
+      guard let cut else { return choices().flatMap(\.inBothOrders) + elementwiseChoices() }
       return choices().filter { choice in
         choice.copyingLanes && (cut.depth == nil || choice.depth == cut.depth?.inner)
           && (cut.columns == nil || choice.columns == cut.columns?.inner)
       }.flatMap { choice in
-        [false, true].map { inside in
-          var choice = choice
-          choice.tile = cut.depth?.outer
-          choice.lanesInside = inside
-          return choice
-        }
+        var choice = choice
+        choice.tile = cut.depth?.outer
+        return choice.inBothOrders
       }
     }
 

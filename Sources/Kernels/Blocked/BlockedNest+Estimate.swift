@@ -1,17 +1,39 @@
+/// Times of the batch-reduce kernel with all it needs in cache. The constants were fitted to one machine (AMD
+/// EPYC with AVX-512); only ratios matter for a choice.
+enum BatchReduceEstimate {
+  /// Columns whose sums the kernel holds in registers.
+  static let blockColumns = 28
+
+  /// Nanoseconds of one matrix: 0.3 per step of the summed loops and block of columns, 0.133 per column of
+  /// it, and what a call, a block and a column cost.
+  ///
+  /// - Parameters:
+  ///   - list: entries of the list of offsets.
+  ///   - repeats: matrices of one call.
+  static func nanoseconds(
+    columns: Double, depth: Double, list: Double = 1, repeats: Double = 1
+  ) -> Double {
+    let blocks = (columns / Double(blockColumns)).rounded(.up)
+    return 25 / repeats + blocks * (4 + list * (1.5 + depth * 0.3))
+      + columns * (1 + list * depth * 0.133)
+  }
+}
+
 /// What it takes to bring the elements to the kernel, as far as an estimate needs it. The constants were
 /// fitted by hand to one machine (AMD EPYC with AVX-512); only their ratios matter for a choice.
 extension BlockedNest.Problem {
-  /// Nanoseconds that a call of the kernel takes with all it needs in cache: half a one per step of the
-  /// summed loops and a tenth per column of it, and what a call and a block of columns cost.
+  /// Nanoseconds that a call of the kernel takes with all it needs in cache.
   ///
-  /// - Parameter list: entries of the list of offsets.
-  func perCall(_ choice: BlockedNest.Choice, list: Double) -> Double {
+  /// - Parameters:
+  ///   - list: entries of the list of offsets.
+  ///   - repeats: how often the kernel repeats that by itself.
+  func perCall(_ choice: BlockedNest.Choice, list: Double, repeats: Double) -> Double {
     let columns = choice.columns.map { Double(loops[$0]) } ?? 1
     let depth = choice.depth.map { Double(loops[$0]) } ?? 1
     switch choice.kernel {
     case .batchReduce:
-      return 25 + (columns / 8).rounded(.up) * (4 + list * (1.5 + depth * 0.5))
-        + columns * (2 + list * depth * 0.1)
+      return BatchReduceEstimate.nanoseconds(
+        columns: columns, depth: depth, list: list, repeats: repeats)
     case .laneProducts:
       let lanes = loops[choice.lanes]
       let width = [16, 8, 4].first { $0 <= lanes } ?? 1
@@ -45,22 +67,53 @@ extension BlockedNest.Problem {
         list *= Double(loops[loop])
       }
     }
-    return calls * perCall(choice, list: list)
+    return calls * perCall(choice, list: list, repeats: calls)
+  }
+
+  /// Of a tensor that stays in cache wherever its elements lie.
+  private static var smallElements: Int { 1 << 14 }
+
+  private func count(_ tensor: Int, in layouts: [Layout]) -> Int {
+    layouts[tensor].place.pack?.count ?? tensors[tensor].reduce(1) { $0 * $1.extent }
   }
 
   func isSmall(_ tensor: Int, in layouts: [Layout]) -> Bool {
-    (layouts[tensor].place.pack?.count ?? tensors[tensor].reduce(1) { $0 * $1.extent }) <= 1 << 14
+    count(tensor, in: layouts) <= Self.smallElements
   }
 
-  /// Nanoseconds that a step of the innermost loop takes longer where it goes to another page, whose
-  /// address has to be translated.
-  func pageCost(_ step: Int, of tensor: Int, in layouts: [Layout]) -> Double {
-    abs(step) < 1024 || isSmall(tensor, in: layouts) ? 0 : 1.5
+  /// Whether steps go to another page each time, whose address has to be translated and whose next line
+  /// nothing foresees.
+  func isStray(_ steps: Int..., of tensor: Int, in layouts: [Layout]) -> Bool {
+    let moves = steps.filter { $0 != 0 }
+    return !moves.isEmpty && moves.allSatisfy { abs($0) >= 1024 }
+      && count(tensor, in: layouts) > (tensor == 0 ? Self.tileElements : Self.smallElements)
   }
 
   /// Nanoseconds that an element takes longer where each has a line, or a page, of its own.
   func lineCost(_ apart: Int, of tensor: Int, in layouts: [Layout]) -> Double {
     apart < 16 || isSmall(tensor, in: layouts) ? 0 : apart < 1024 ? 0.05 : 0.6
+  }
+
+  /// Nanoseconds that the lines of a call's lanes and columns take longer for where they lie.
+  ///
+  /// - Parameters:
+  ///   - inner: the level that the kernel walks itself, bringing the next lanes ahead.
+  ///   - columnBlocks: how often the lanes are read.
+  func strayNanoseconds(
+    _ choice: BlockedNest.Choice, columns: BlockedNest.Level, depth: BlockedNest.Level,
+    inner: BlockedNest.Level, list: Double, columnBlocks: Double, in layouts: [Layout]
+  ) -> Double {
+    guard choice.kernel == .batchReduce else { return 0 }
+    let (a, b) = (choice.source, 3 - choice.source)
+    let steps = list * Double(depth.count)
+    var lines = 0.0
+    if isStray(depth.a, of: a, in: layouts) {
+      lines += steps * columnBlocks * (isStray(inner.a, of: a, in: layouts) ? 1.5 : 0.2)
+    }
+    if isStray(depth.b, of: b, in: layouts) { lines += steps * columnBlocks * 1.5 }
+    if isStray(columns.d, inner.d, of: 0, in: layouts) { lines += Double(columns.count) * 6 }
+    return lines + steps * Double(columns.count)
+      * lineCost(apart(depth.b, columns.b), of: b, in: layouts)
   }
 
   /// How far apart the elements of the second source lie: the smaller of its two steps.

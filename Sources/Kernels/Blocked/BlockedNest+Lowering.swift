@@ -119,21 +119,23 @@ extension BlockedNest.Problem {
     let calls =
       outer.reduce(Double(blocks)) { $0 * Double(loops[$1]) }
       * (isTileSummed ? Double((tileExtent + tileCount - 1) / tileCount) : Double(tileExtent))
-    let columnBlocks = Double(isElementwise ? columns.count : (columns.count + 7) / 8)
+    let perBlock = isElementwise ? 1 : BatchReduceEstimate.blockColumns
+    let columnBlocks = Double((columns.count + perBlock - 1) / perBlock)
     let lanes = Double(isElementwise ? laneExtent : BlockedNest.lanes)
-    let perCall = perCall(choice, list: list)
+    // Of one tile.
+    var walked = levels
+    if !isTileSummed {
+      let level = levels[0]
+      walked[0] = BlockedNest.Level(count: tileCount, a: level.a, b: level.b, d: level.d)
+    }
+    let inner = choice.lanesInside ? laneLevel : walked.last ?? laneLevel
+    let perCall = perCall(choice, list: list, repeats: Double(inner.count))
     let copies = layouts.indices.reduce(0.0) {
       // A copy that no cache holds is written to memory and read again.
       let isLarge = (layouts[$1].place.pack?.count ?? 0) > 4 * Self.tileElements
       let perElement = layouts[$1].isTransposed ? 0.25 : 0.1
       return $0 + layouts[$1].copied * perElement * ($1 == 0 ? 1.3 : 1) * (isLarge ? 3 : 1)
         + (layouts[$1].place.pack == nil ? 0 : 300)
-    }
-    // Of one tile.
-    var walked = levels
-    if !isTileSummed {
-      let level = levels[0]
-      walked[0] = BlockedNest.Level(count: tileCount, a: level.a, b: level.b, d: level.d)
     }
     let moved = movedElements(
       kernel: [
@@ -147,12 +149,9 @@ extension BlockedNest.Problem {
         ? [laneLevel] + walked.reversed() : walked.reversed() + [laneLevel],
       tiles: Double((tileExtent + tileCount - 1) / tileCount), apart: apart(depth.b, columns.b),
       isAliased: max(abs(depth.b), abs(columns.b)) % 1024 == 0 && !isSmall(b, in: layouts))
-    let far =
-      calls * list * Double(depth.count)
-      * (isElementwise ? 0 : 1)
-      * (pageCost(depth.a, of: a, in: layouts) * columnBlocks
-        + pageCost(depth.b, of: b, in: layouts) * columnBlocks
-        + lineCost(apart(depth.b, columns.b), of: b, in: layouts) * Double(columns.count))
+    let stray = strayNanoseconds(
+      choice, columns: columns, depth: depth, inner: inner, list: list,
+      columnBlocks: columnBlocks, in: layouts)
     var reorderings = reorderings
     for index in reorderings.indices {
       reorderings[index].start = scratch
@@ -166,7 +165,7 @@ extension BlockedNest.Problem {
       laneExtent: laneExtent, levels: levels, columns: columns, depth: depth,
       aOffsets: aOffsets, bOffsets: bOffsets, tileExtent: tileExtent, tileCount: tileCount,
       isTileSummed: isTileSummed, listPerTile: listPerTile, workspaceCount: scratch,
-      nanoseconds: calls * perCall + copies + 0.15 * moved + far + reorderingCost)
+      nanoseconds: calls * (perCall + stray) + copies + 0.15 * moved + reorderingCost)
   }
 
   /// The step of a plain loop in the tensor as given; `nil` where it is not plain.

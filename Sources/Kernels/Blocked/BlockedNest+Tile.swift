@@ -24,19 +24,28 @@ extension BlockedNest {
     aOffsets.withUnsafeBufferPointer { aOffsets in
       bOffsets.withUnsafeBufferPointer { bOffsets in
         ThreadPool.run(over: calls * columnParts, nanoseconds: nanoseconds) { part in
-          var walk = LoopWalk(loops, start: part.lowerBound / columnParts)
-          for index in part {
-            let columnPart = index % columnParts
-            let columns = columnRange(columnPart, of: columnParts)
+          var walk = LoopWalk(loops, start: part.lowerBound % calls)
+          var index = part.lowerBound
+          while index < part.upperBound {
+            let columns = columnRange(index / calls, of: columnParts)
             let d = d + walk.d + columns.lowerBound * self.columns.d
             let a = a + walk.a + columns.lowerBound * self.columns.a
             let b = b + walk.b + columns.lowerBound * self.columns.b
+            var repeats = 1
             if hasBlocks {
               let lanes = min(Self.lanes, laneExtent - walk.indices[blocks] * Self.lanes)
+              let inner = loops[loops.count - 1]
+              repeats = min(part.upperBound - index, walk.innermostRemaining)
+              if inner.a != 0 { repeats = min(repeats, mostRepeats(count: count)) }
+              // The last block may have fewer lanes than the others.
+              if blocks == loops.count - 1 && repeats > 1 && laneExtent % Self.lanes != 0 {
+                repeats = min(repeats, max(1, laneExtent / Self.lanes - walk.indices[blocks]))
+              }
               let shape = ConvoyBatchReduce(
                 lanes: lanes, columns: columns.count, depth: depth.count, count: count,
                 a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_k: depth.a,
-                b_k: depth.b, b_j: self.columns.b, c_j: self.columns.d, adding: adding ? 1 : 0)
+                b_k: depth.b, b_j: self.columns.b, c_j: self.columns.d, adding: adding ? 1 : 0,
+                repeats: repeats, a_r: inner.a, b_r: inner.b, c_r: inner.d)
               Element.batchReduce(shape, a, b, d)
             } else {
               let shape = ConvoyLaneProducts(
@@ -46,11 +55,19 @@ extension BlockedNest {
                 b_i: otherHasLanes ? 1 : 0, adding: adding ? 1 : 0)
               Element.laneProducts(shape, a, b, d)
             }
-            if columnPart == columnParts - 1 { walk.advance() }
+            walk.advance(by: repeats)
+            index += repeats
           }
         }
       }
     }
+  }
+
+  /// How many indices of the innermost level the kernel walks for each block of columns: so many that
+  /// the lanes' source is still in the second-level cache for the next block.
+  private func mostRepeats(count: Int) -> Int {
+    columns.count <= BatchReduceEstimate.blockColumns
+      ? Int.max : max(1, Problem.tileElements / (count * depth.count * Self.lanes))
   }
 
   /// Whole eights of columns but for the last.
@@ -92,14 +109,21 @@ private struct LoopWalk {
     d += steps * loop.d
   }
 
-  mutating func advance() {
+  /// Indices of the innermost loop from this one to its end.
+  var innermostRemaining: Int { loops.last.map { $0.count - indices[loops.count - 1] } ?? 1 }
+
+  /// - Parameter steps: of the innermost loop, no more than remain; after the last of all it is at the
+  ///   start again.
+  mutating func advance(by steps: Int) {
     var number = loops.count - 1
+    var steps = steps
     while number >= 0 {
       let loop = loops[number]
-      if indices[number] + 1 < loop.count {
-        indices[number] += 1
-        return move(loop, by: 1)
+      if indices[number] + steps < loop.count {
+        indices[number] += steps
+        return move(loop, by: steps)
       }
+      steps = 1
       move(loop, by: -indices[number])
       indices[number] = 0
       number -= 1

@@ -23,8 +23,8 @@ public enum PeakRates {
   private static func flopsPerSecond<Element: TensorElement>(
     of type: Element.Type, depth: Int, seconds: Double
   ) -> Double {
-    // Columns in whole blocks whatever the instruction set: 3, 6 or 8.
-    let (lanes, columns) = (Int(CONVOY_LANES), 24)
+    // Columns in whole blocks whatever the instruction set: 3, 6, 14 or 28.
+    let (lanes, columns) = (Int(CONVOY_LANES), 84)
     let a = filled(type, count: lanes * depth)
     let b = filled(type, count: columns * depth)
     var c = filled(type, count: lanes * columns)
@@ -32,7 +32,8 @@ public enum PeakRates {
     let least = offsets.withUnsafeBufferPointer { offsets in
       let shape = ConvoyBatchReduce(
         lanes: lanes, columns: columns, depth: depth, count: 1, a_offsets: offsets.baseAddress,
-        b_offsets: offsets.baseAddress, a_k: lanes, b_k: 1, b_j: depth, c_j: lanes, adding: 0)
+        b_offsets: offsets.baseAddress, a_k: lanes, b_k: 1, b_j: depth, c_j: lanes, adding: 0,
+        repeats: 1, a_r: 0, b_r: 0, c_r: 0)
       return a.withPointer { a in
         b.withPointer { b in
           c.withMutablePointer { c in

@@ -134,7 +134,7 @@ private final class FirstCall<Element: TensorElement> {
     shape = ConvoyBatchReduce(
       lanes: min(BlockedNest.lanes, nest.laneExtent), columns: columns.count, depth: depth.count,
       count: count, a_offsets: aOffsets, b_offsets: bOffsets, a_k: depth.a, b_k: depth.b,
-      b_j: columns.b, c_j: columns.d, adding: 0)
+      b_j: columns.b, c_j: columns.d, adding: 0, repeats: 1, a_r: 0, b_r: 0, c_r: 0)
   }
 
   deinit {

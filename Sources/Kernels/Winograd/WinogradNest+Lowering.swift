@@ -157,10 +157,9 @@ extension WinogradNest {
     let outputBlocks = Double(blocks(outputs))
     let inputBlocks = Double(blocks(inputs))
     let (across, depth) = writesTaps ? (Double(inputs), tiles) : (tiles, Double(inputs))
-    let columnBlocks = (across / 8).rounded(.up)
     let products =
       Double(groups) * outputBlocks * points
-      * (25 + columnBlocks * (5.5 + depth * 0.5) + across * (2 + depth * 0.1))
+      * BatchReduceEstimate.nanoseconds(columns: across, depth: depth)
     // Transforms: a tile's vectors read and written.
     let perTile = points * 0.95
     let tapVectors = Double(inputs) * outputBlocks

@@ -168,7 +168,7 @@ struct WinogradNest: Sendable {
       let shape = ConvoyBatchReduce(
         lanes: Self.lanes, columns: columns, depth: depth, count: 1, a_offsets: zero,
         b_offsets: zero, a_k: aStep, b_k: bDepth, b_j: bColumn, c_j: Self.lanes,
-        adding: adding ? 1 : 0)
+        adding: adding ? 1 : 0, repeats: 1, a_r: 0, b_r: 0, c_r: 0)
       let nanoseconds = 0.1 * Double(points) * Double(columns) * Double(depth)
       ThreadPool.run(over: points, nanoseconds: nanoseconds) { points in
         for point in points {
