@@ -39,6 +39,11 @@ public protocol TensorElement: BinaryFloatingPoint, Sendable {
     _ shape: ConvoyBatchReduce, _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>,
     _ c: UnsafeMutablePointer<Self>)
 
+  /// A matrix of dot products (see `convoy_dot_products_f32`).
+  static func dotProducts(
+    _ shape: ConvoyDotProducts, _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>,
+    _ c: UnsafeMutablePointer<Self>)
+
   /// Rows of sums of element-wise products (see `convoy_lane_products_f32`).
   static func laneProducts(
     _ shape: ConvoyLaneProducts, _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>,
@@ -55,6 +60,13 @@ extension Float: TensorElement {
     _ c: UnsafeMutablePointer<Float>
   ) {
     withUnsafePointer(to: shape) { convoy_batch_reduce_f32($0, a, b, c) }
+  }
+
+  public static func dotProducts(
+    _ shape: ConvoyDotProducts, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+    _ c: UnsafeMutablePointer<Float>
+  ) {
+    withUnsafePointer(to: shape) { convoy_dot_products_f32($0, a, b, c) }
   }
 
   public static func laneProducts(
@@ -109,6 +121,13 @@ extension Double: TensorElement {
     _ c: UnsafeMutablePointer<Double>
   ) {
     withUnsafePointer(to: shape) { convoy_batch_reduce_f64($0, a, b, c) }
+  }
+
+  public static func dotProducts(
+    _ shape: ConvoyDotProducts, _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>,
+    _ c: UnsafeMutablePointer<Double>
+  ) {
+    withUnsafePointer(to: shape) { convoy_dot_products_f64($0, a, b, c) }
   }
 
   public static func laneProducts(

@@ -1,6 +1,7 @@
 // The batch-reduce GEMM and memory-bound loops in C, compiled for several vector instruction sets.
 #pragma once
 #include "BatchReduce.h"
+#include "DotProducts.h"
 #include "Elementwise.h"
 #include "LaneProducts.h"
 #include "Layers.h"

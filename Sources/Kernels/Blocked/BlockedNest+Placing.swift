@@ -11,16 +11,22 @@ extension BlockedNest.Problem {
     return low..<high + 1
   }
 
-  /// A tensor where it is given.
-  func inPlace(
-    _ tensor: Int, _ choice: BlockedNest.Choice, tile: Int?
-  ) -> Layout {
+  /// Where index 0 of all loops lies in a tensor as given, and the step of every loop.
+  func givenSteps(_ tensor: Int) -> (base: Int, strides: [Int]) {
     var strides = [Int](repeating: 0, count: loops.count)
     var base = 0
     for (dimension, step) in zip(tensors[tensor], given[tensor]) {
       base += dimension.offset * step
       for term in dimension.terms { strides[term.loop] += term.coefficient * step }
     }
+    return (base, strides)
+  }
+
+  /// A tensor where it is given.
+  func inPlace(
+    _ tensor: Int, _ choice: BlockedNest.Choice, tile: Int?
+  ) -> Layout {
+    let (base, strides) = givenSteps(tensor)
     return Layout(
       place: .init(pack: nil, scratch: 0, base: base, tileStride: tile.map { strides[$0] } ?? 0),
       strides: strides, blockStride: strides[choice.lanes] * BlockedNest.lanes)

@@ -22,6 +22,8 @@ extension LoweredNest {
       nest.run(into: destination, p, q, workspace: workspace, adding: adding)
     case .blocked(let nest):
       nest.run(into: destination, p, q, workspace: workspace, adding: adding)
+    case .dot(let nest):
+      nest.run(into: destination, p, q, adding: adding)
     case .winograd(let nest):
       nest.run(into: destination, p, q, workspace: workspace, adding: adding)
     }

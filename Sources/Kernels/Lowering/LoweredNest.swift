@@ -15,6 +15,7 @@ public struct LoweredNest: Sendable {
   enum Way: Sendable {
     case strided(LoweredStridedNest)
     case blocked(BlockedNest)
+    case dot(DotNest)
     case winograd(WinogradNest)
   }
 
@@ -27,6 +28,7 @@ public struct LoweredNest: Sendable {
     switch way {
     case .strided(let nest): nest.workspaceCount
     case .blocked(let nest): nest.workspaceCount
+    case .dot: 0
     case .winograd(let nest): nest.workspaceCount
     }
   }
@@ -36,6 +38,7 @@ public struct LoweredNest: Sendable {
     switch way {
     case .strided(let nest): nest.nanoseconds
     case .blocked(let nest): nest.nanoseconds
+    case .dot(let nest): nest.nanoseconds
     case .winograd(let nest): nest.nanoseconds
     }
   }
@@ -58,6 +61,11 @@ public struct LoweredNest: Sendable {
     {
       best = (.blocked(blocked), blocked.nanoseconds)
     }
+    if path.hasOwnProducts, let dot = DotNest(nest, roles: roles),
+      dot.nanoseconds < best.nanoseconds
+    {
+      best = (.dot(dot), dot.nanoseconds)
+    }
     if path == .fast, let winograd = WinogradNest(nest, roles: roles),
       winograd.nanoseconds < best.nanoseconds
     {
@@ -67,6 +75,7 @@ public struct LoweredNest: Sendable {
   }
 
   var blocked: BlockedNest? { if case .blocked(let nest) = way { nest } else { nil } }
+  var dot: DotNest? { if case .dot(let nest) = way { nest } else { nil } }
   var winograd: WinogradNest? { if case .winograd(let nest) = way { nest } else { nil } }
   var strided: LoweredStridedNest? { if case .strided(let nest) = way { nest } else { nil } }
 }

@@ -1,0 +1,23 @@
+// Matrices of dot products: sums along which both sources are contiguous.
+#pragma once
+#include "VectorTargets.h"
+
+/// A matrix of dot products:
+///
+///     c[i, j] (+)= Σ_t Σ_k a[a_offsets[t] + i·a_i + k] · b[b_offsets[t] + j·b_j + k]
+///
+/// for i < rows, j < columns, k < depth, t < count; c[i, j] lies at i·c_i + j·c_j. The sum over k is what is
+/// vectorised: the gradient of a factor, where both features have their pixels innermost.
+struct ConvoyDotProducts {
+  long rows, columns, depth, count;
+  const long *a_offsets, *b_offsets;
+  long a_i, b_j, c_i, c_j;
+  /// Whether c is added to; else it is overwritten.
+  int adding;
+};
+
+/// No tensor overlaps c.
+void convoy_dot_products_f32(
+    const struct ConvoyDotProducts *shape, const float *a, const float *b, float *c);
+void convoy_dot_products_f64(
+    const struct ConvoyDotProducts *shape, const double *a, const double *b, double *c);
