@@ -21,7 +21,8 @@ extension Contraction {
     for (index, step) in plan.steps.enumerated().reversed() where needs[count + index] {
       for (position, operand) in step.operands.enumerated() where needs[operand] {
         live += bytes(step.operandShapes[position])
-        let kernel = adjoint(step: index, position == 0 ? .first : .second)
+        let kernel = lowered(
+          StepTimer.Kernel(step: index, role: position == 0 ? .first : .second))
         peak = max(peak, live + kernel.workspaceCount * MemoryLayout<Element>.stride)
       }
       // The gradient of this step's result has been read; the outermost belongs to the caller.

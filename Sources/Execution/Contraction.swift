@@ -29,17 +29,22 @@ public struct Contraction<Element: TensorElement>: Sendable {
   let forward: [LoweredNest]
   private let adjoints: AdjointKernels
   private let meter: MemoryMeter?
+  private let timer: StepTimer?
 
-  /// - Parameter meter: counts the bytes of every buffer that a run allocates.
+  /// - Parameters:
+  ///   - meter: counts the bytes of every buffer that a run allocates.
+  ///   - timer: is told how long every step took.
   /// - Throws: `ExecutionError.tooLarge` if a tensor has more elements than can be addressed,
   ///   `.tooManyTaps` if a filter is longer than can be walked.
   public init(
-    _ plan: Plan, checkpointing: Checkpointing = .keep, meter: MemoryMeter? = nil
+    _ plan: Plan, checkpointing: Checkpointing = .keep, meter: MemoryMeter? = nil,
+    timer: StepTimer? = nil
   ) throws(ExecutionError) {
     try Self.requireRunnable(plan)
     self.plan = plan
     self.checkpointing = checkpointing
     self.meter = meter
+    self.timer = timer
     BLAS.useOneThread()
     let nests = plan.steps.map { ContractionNest($0) }
     forward = nests.map { LoweredNest($0, writing: .result) }
@@ -125,11 +130,11 @@ public struct Contraction<Element: TensorElement>: Sendable {
         guard let other else {
           preconditionFailure("the record lacks an operand of step \(index): a wrong gradient")
         }
-        let kernel = adjoints[index, role]
         // The sources of `first` are (result, second), of `second` (first, result).
         let sources = position == 0 ? (gradient, other) : (other, gradient)
         gradients[operand] = run(
-          kernel, sources.0, sources.1, shape: step.operandShapes[position])
+          StepTimer.Kernel(step: index, role: role), sources.0, sources.1,
+          shape: step.operandShapes[position])
       }
     }
     return Array(gradients[..<operandCount])
@@ -142,10 +147,11 @@ public struct Contraction<Element: TensorElement>: Sendable {
     var values: [Tensor<Element>?] = operands
     let one = Tensor<Element>(1)
     var result = one
-    for (step, kernel) in zip(plan.steps, forward) {
+    for (index, step) in plan.steps.enumerated() {
       guard let first = values[step.operands[0]] else { continue }
       let second = step.operands.count == 2 ? values[step.operands[1]] ?? one : one
-      result = run(kernel, first, second, shape: step.resultShape)
+      result = run(
+        StepTimer.Kernel(step: index, role: .result), first, second, shape: step.resultShape)
       if !keepingAll {
         for operand in step.operands { values[operand] = nil }
       }
@@ -156,8 +162,10 @@ public struct Contraction<Element: TensorElement>: Sendable {
   }
 
   private func run(
-    _ kernel: LoweredNest, _ p: Tensor<Element>, _ q: Tensor<Element>, shape: [Int]
+    _ name: StepTimer.Kernel, _ p: Tensor<Element>, _ q: Tensor<Element>, shape: [Int]
   ) -> Tensor<Element> {
+    let kernel = lowered(name)
+    let start = timer.map { _ in ContinuousClock.now }
     var result = Tensor<Element>(uninitialized: shape, meter: meter)
     var workspace = Tensor<Element>(uninitialized: [kernel.workspaceCount], meter: meter)
     result.withMutablePointer { destination in
@@ -169,10 +177,14 @@ public struct Contraction<Element: TensorElement>: Sendable {
         }
       }
     }
+    if let start { timer?.measured(name, (ContinuousClock.now - start) / .seconds(1)) }
     return result
   }
 
-  func adjoint(step: Int, _ role: ContractionNest.Role) -> LoweredNest { adjoints[step, role] }
+  /// What runs a step of the plan, or an adjoint of it.
+  public func lowered(_ kernel: StepTimer.Kernel) -> LoweredNest {
+    kernel.role == .result ? forward[kernel.step] : adjoints[kernel.step, kernel.role]
+  }
 
   private func check(_ operands: [Tensor<Element>]) throws(ExecutionError) {
     let shapes = plan.expression.shapes

@@ -67,6 +67,39 @@ import Testing
     #expect(rows[1].hasSuffix("CP small") && rows[2].hasSuffix("product"))
   }
 
+  /// Of two steps their results and both gradients each, with what ran them.
+  @Test func stepsAreTimedOneByOne() throws {
+    struct Steps: Decodable {
+      struct Step: Decodable {
+        var step: String
+        var writes: String
+        var milliseconds: Double
+        var estimatedMilliseconds: Double
+        var kernel: String
+      }
+      var milliseconds: Double
+      var steps: [Step]
+    }
+    let folder = try TestFolder()
+    try folder.write(
+      "cases.json",
+      """
+      [{"name": "chain", "expression": "ij,jk,kl->il", "shapes": [[64, 80], [80, 96], [96, 4]]}]
+      """)
+    try folder.write("machine.json", Self.machine)
+    let json = try Convoy.run(Self.common + ["--steps", "--json"], in: folder)
+    #expect(json.code == 0, "\(json.errors)")
+    let last = try #require(json.output.split(separator: "\n").last)
+    let timing = try JSONDecoder().decode(Steps.self, from: Data(last.utf8))
+    #expect(
+      timing.steps.map(\.writes) == ["result", "result", "first", "second", "first", "second"])
+    #expect(Set(timing.steps.map(\.step)).count == 2)
+    #expect(timing.steps.allSatisfy { $0.milliseconds > 0 && $0.estimatedMilliseconds > 0 })
+    #expect(timing.steps.allSatisfy { !$0.kernel.isEmpty })
+    let table = try Convoy.run(Self.common + ["--steps"], in: folder)
+    #expect(table.output.split(separator: "\n").count == 2 + 6)
+  }
+
   @Test(arguments: [
     (["--filter", "dense"], "no case has 'dense' in its name"),
     (["--seconds", "0"], "--seconds 0.0: expected a number above 0"),

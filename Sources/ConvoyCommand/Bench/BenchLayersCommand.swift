@@ -33,6 +33,9 @@ struct BenchLayersCommand: ParsableCommand {
 
   @OptionGroup var threads: ThreadOptions
 
+  @Flag(help: "Print what runs every step, its estimate and its time.")
+  var steps = false
+
   @Flag(help: "Print JSON: an object for one case, a list for several.")
   var json = false
 
@@ -51,9 +54,11 @@ struct BenchLayersCommand: ParsableCommand {
       var results: [LayerTiming] = []
       if !json { try output(LayerTiming.tableHeader) }
       for entry in entries {
-        let timing = try LayerTiming(entry, machine: model, seconds: seconds)
+        let timing = try LayerTiming(entry, machine: model, seconds: seconds, eachStep: steps)
         results.append(timing)
-        if !json { try output(timing.tableRow) }
+        guard !json else { continue }
+        try output(timing.tableRow)
+        for step in timing.steps ?? [] { try output(step.tableRow) }
       }
       guard json else { return }
       let encoder = JSONEncoder()
@@ -84,12 +89,15 @@ struct LayerTiming: Codable {
   let repetitions: Int
   /// The pairs of operands in the order they are contracted.
   let path: [[Int]]
+  /// If asked for.
+  let steps: [StepTiming]?
 
-  init(_ entry: ScalingCase, machine: MachineModel, seconds: Double) throws {
+  init(_ entry: ScalingCase, machine: MachineModel, seconds: Double, eachStep: Bool) throws {
     let bound = try entry.bound()
     let needed = bound.shapes.map { _ in true }
     let plan = try Plan(fastest: bound, needsGradient: needed)
-    let contraction = try Contraction<Float>(plan)
+    let timer = eachStep ? StepTimer() : nil
+    let contraction = try Contraction<Float>(plan, timer: timer)
     var generator = SplitMix(state: 1)
     let operands = bound.shapes.map { Self.random($0, &generator) }
     let outputGradient = Self.random(bound.outputShape, &generator)
@@ -118,6 +126,9 @@ struct LayerTiming: Codable {
     roofline = machine.computeSeconds(macs: plan.trainingMacs, bytes: bytes) * 1e3
     repetitions = times.count
     path = plan.path
+    steps = timer?.kernels.map { kernel, seconds in
+      StepTiming(kernel, contraction, milliseconds: seconds * 1e3)
+    }
   }
 
   private static func random(_ shape: [Int], _ generator: inout SplitMix) -> Tensor<Float> {
@@ -135,6 +146,41 @@ struct LayerTiming: Codable {
     String(
       format: "%8.2f %8.1f %12.2f %6.2f  ", milliseconds, gflops, roofline,
       milliseconds / roofline) + name
+  }
+}
+
+/// One kernel of a case: a step, or the gradient of one of its operands.
+struct StepTiming: Codable {
+  let step: String
+  /// `result`, or the operand whose gradient it is.
+  let writes: String
+  let milliseconds: Double
+  let estimatedMilliseconds: Double
+  let gflops: Double
+  let kernel: String
+
+  init<Element>(
+    _ kernel: StepTimer.Kernel, _ contraction: Contraction<Element>, milliseconds: Double
+  ) {
+    let lowered = contraction.lowered(kernel)
+    let planned = contraction.plan.steps[kernel.step]
+    step = contraction.plan.contractionText(planned)
+    writes =
+      switch kernel.role {
+      case .first: "first"
+      case .second: "second"
+      case .result: "result"
+      }
+    self.milliseconds = milliseconds
+    estimatedMilliseconds = lowered.nanoseconds / 1e6
+    gflops = 2 * planned.macs / milliseconds / 1e6
+    self.kernel = lowered.summary
+  }
+
+  var tableRow: String {
+    String(
+      format: "  %6.2f %8.1f   estimated %5.2f  ", milliseconds, gflops, estimatedMilliseconds)
+      + "\(writes) of \(step): \(kernel)"
   }
 }
 

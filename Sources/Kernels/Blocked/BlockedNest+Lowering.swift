@@ -165,7 +165,8 @@ extension BlockedNest.Problem {
       laneExtent: laneExtent, levels: levels, columns: columns, depth: depth,
       aOffsets: aOffsets, bOffsets: bOffsets, tileExtent: tileExtent, tileCount: tileCount,
       isTileSummed: isTileSummed, listPerTile: listPerTile, workspaceCount: scratch,
-      nanoseconds: calls * (perCall + stray) + copies + (isElementwise ? 0.15 : 0.08) * moved + reorderingCost)
+      nanoseconds: calls * (perCall + stray) + copies + moved * (isElementwise ? 0.15 : 0.08)
+        + reorderingCost)
   }
 
   /// The step of a plain loop in the tensor as given; `nil` where it is not plain.

@@ -94,9 +94,17 @@ extension WinogradNest {
     tapStrides =
       tapPlaces.map { $0.map { given[w][$0] } ?? 0 }
       + (form.inputs.map(\.taps) + form.outputs.map(\.taps)).map { given[w][$0] }
-    let tapMatrix = inputs * padded
+    // As they stand in the tensor, taps inside the inputs or around them: inputs and taps that stand
+    // together make one long dimension.
+    let inputStrides = form.inputs.map { given[w][$0.taps] }
+    let tapsInside =
+      tapPlaces.compactMap { $0 }.map { given[w][$0] }.min() ?? 0 < inputStrides.min() ?? 0
+    let taps = rows.taps * columns.taps
+    packedTapStep = tapsInside ? padded : inputs * padded
+    packedInputStep = tapsInside ? taps * padded : padded
+    let (tapStep, inputStep) = (packedTapStep, packedInputStep)
     packedTapStrides =
-      [columns.taps * tapMatrix, tapMatrix] + data.packedChannels.map { $0 * padded }
+      [columns.taps * tapStep, tapStep] + data.packedChannels.map { $0 * inputStep }
       + results.packedChannels
 
     let allRows = count * rows.tiles

@@ -145,7 +145,7 @@ extension WinogradNest {
     let (steps, first) = tapSteps
     let tiles = shape(
       convoy_winograd_taps, from: steps, to: (columns.points * layout.tapPlane, layout.tapPlane),
-      count: (inputs, 1), fromStep: (padded(outputs), 0), toStep: (Self.lanes, 0))
+      count: (inputs, 1), fromStep: (packedInputStep, 0), toStep: (Self.lanes, 0))
     Element.winograd(
       tiles, workspace + layout.packedTaps + block * Self.lanes + first,
       workspace + layout.taps + tapBlock(block))
@@ -157,7 +157,7 @@ extension WinogradNest {
     let (steps, first) = tapSteps
     let tiles = shape(
       convoy_winograd_to_taps, from: (columns.points * layout.tapPlane, layout.tapPlane),
-      to: steps, count: (inputs, 1), fromStep: (Self.lanes, 0), toStep: (padded(outputs), 0))
+      to: steps, count: (inputs, 1), fromStep: (Self.lanes, 0), toStep: (packedInputStep, 0))
     Element.winograd(
       tiles, workspace + layout.taps + tapBlock(block),
       workspace + layout.packedTaps + block * Self.lanes + first)

@@ -50,6 +50,9 @@ struct WinogradNest: Sendable {
   let tapExtents: [Int]
   let tapStrides: [Int]
   let packedTapStrides: [Int]
+  /// From tap to tap, and from input to input, in the packed taps.
+  let packedTapStep: Int
+  let packedInputStep: Int
   let sampleCount: Int
   /// Channels of the data and of the results.
   let inputs: Int
@@ -88,7 +91,7 @@ struct WinogradNest: Sendable {
     var taps = 0
     var tapPlane = 0
     var tapBlock = 0
-    /// Taps with the outputs innermost.
+    /// Taps with the outputs innermost, [input][row][column][output] or [row][column][input][output].
     var packedTaps = 0
     var count = 0
   }
