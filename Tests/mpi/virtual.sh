@@ -52,7 +52,7 @@ nothing_left() {
 }
 
 # compare_bytes NAME HOSTS OPERATION [OPTION...]: what the hosts' interfaces counted is the payload
-# that the ranks counted, to 5 %.
+# that the ranks counted, to 10 %.
 compare_bytes() {
   name=$1 hosts=$2 operation=$3
   shift 3
@@ -67,14 +67,16 @@ compare_bytes() {
   compare_payload "$name" "$hosts"
 }
 
-# compare_payload NAME HOSTS: of the last run, the interfaces' bytes with those in 'payload'.
+# compare_payload NAME HOSTS: of the last run, the interfaces' bytes with those in 'payload'. Where segments go
+# one by one, headers (66 bytes for 1448) add 4.6 % to what comes in, and acknowledgements of as much that
+# went out another 4.6 %; on a machine with nothing else to do segments are joined, and it is 1 %.
 compare_payload() {
   # One number a line: a host's bytes in (rx), and a rank's payload.
   sed -n 's/.*"rx": {"before": \([0-9]*\), "after": \([0-9]*\)}.*/\1 \2/p' "$work/bytes.json" \
     | awk '{ print $2 - $1 }' >"$work/interfaces"
   if difference=$(paste "$work/interfaces" "$work/payload" | awk -v hosts="$2" '
     { d = $2 > 0 ? $1 / $2 - 1 : 1; if (d < 0) d = -d; if (d > most) most = d }
-    END { printf "%.2f %%", 100 * most; exit !(NR == hosts && most <= 0.05) }'); then
+    END { printf "%.2f %%", 100 * most; exit !(NR == hosts && most <= 0.1) }'); then
     pass "$1, to $difference"
   else
     fail "$1" "they differ by $difference (interfaces, payload):" \
