@@ -56,6 +56,7 @@ import Testing
   @Test(arguments: 0..<20) func everyCandidateAgreesWithTheDefinition(seed: Int) throws {
     var generator = Generator(seed: UInt64(seed) ^ 0x51309)
     var checked: Set<String> = []
+    var runs: Set<Int> = []
     for _ in 0..<60 {
       let nest = Self.randomNest(using: &generator)
       guard nest.loops.reduce(1, *) < 400_000 else { continue }
@@ -77,6 +78,7 @@ import Testing
         for candidate in WinogradNest.candidates(nest, roles: roles) {
           let exact = max(candidate.rows.results, candidate.columns.results) == 2
           checked.insert("\(role) \(candidate.rows.results) \(candidate.columns.results)")
+          runs.insert(candidate.layout.runs)
           func check<Element: TensorElement>(
             _ found: [Element], _ expected: [Double], _ what: String
           ) {
@@ -98,6 +100,8 @@ import Testing
       }
     }
     #expect(checked.count >= 10, "\(checked.sorted())")
+    // Most seeds have nests of four, too.
+    #expect(runs.isSuperset(of: [1, 2]))
   }
 
   @Test func chosenWhereItIsFaster() {

@@ -110,7 +110,8 @@ extension WinogradNest {
     let allRows = count * rows.tiles
     groupRows = min(allRows, max(1, tilesPerGroup / columns.tiles))
     layout = Workspace(
-      rows: rows, columns: columns, groupRows: groupRows, isOneGroup: groupRows == allRows,
+      rows: rows, columns: columns, groupRows: groupRows,
+      groups: (allRows + groupRows - 1) / groupRows,
       sampleRows: rows.tiles, inputs: (inputs, Self.blocks(inputs)),
       outputBlocks: padded / Self.lanes, writesTaps: w == 0)
     nanoseconds = Self.estimate(
@@ -122,7 +123,7 @@ extension WinogradNest {
 
 extension WinogradNest.Workspace {
   init(
-    rows: WinogradNest.Axis, columns: WinogradNest.Axis, groupRows: Int, isOneGroup: Bool,
+    rows: WinogradNest.Axis, columns: WinogradNest.Axis, groupRows: Int, groups: Int,
     sampleRows: Int, inputs: (count: Int, blocks: Int), outputBlocks: Int, writesTaps: Bool
   ) {
     let lanes = WinogradNest.lanes
@@ -148,7 +149,12 @@ extension WinogradNest.Workspace {
     results = put(resultBlock * (writesTaps ? outputBlocks : 1))
     tapPlane = inputs.count * lanes + lanes
     tapBlock = points * tapPlane
-    taps = put(tapBlock * (isOneGroup ? 1 : outputBlocks))
+    let tapCount = tapBlock * (groups == 1 ? 1 : outputBlocks)
+    if writesTaps { taps = put(tapCount) }
+    runs = WinogradNest.runs(groups: groups)
+    runStep = count
+    count = runs * runStep
+    if !writesTaps { taps = put(tapCount) }
     packedTaps = put(rows.taps * columns.taps * inputs.count * outputBlocks * lanes)
   }
 }
@@ -165,6 +171,8 @@ extension WinogradNest {
     let outputBlocks = Double(blocks(outputs))
     let inputBlocks = Double(blocks(inputs))
     let (across, depth) = writesTaps ? (Double(inputs), tiles) : (tiles, Double(inputs))
+    // Every run but the first adds its taps to the first's.
+    let added = writesTaps ? 0.1 * Double((layout.runs - 1) * layout.tapBlock) * outputBlocks : 0
     let products =
       Double(groups) * outputBlocks * points
       * BatchReduceEstimate.nanoseconds(columns: across, depth: depth)
@@ -195,6 +203,6 @@ extension WinogradNest {
       * (data * outputBlocks * price(data + Double(layout.tapBlock)) + (taps + results)
         * price(held))
     // Every group starts its loops anew, and hands them to threads.
-    return products + transforms + copies + again + 500 + 3000 * Double(groups)
+    return products + transforms + copies + again + added + 500 + 3000 * Double(groups)
   }
 }

@@ -75,10 +75,17 @@ struct WinogradNest: Sendable {
   static func blocks(_ channels: Int) -> Int { (channels + lanes - 1) / lanes }
   func padded(_ channels: Int) -> Int { Self.blocks(channels) * Self.lanes }
 
+  /// Groups are divided into so many runs, each with a place of its own in the workspace, that threads
+  /// take; within one group threads would meet too often.
+  static func runs(groups: Int) -> Int { groups >= 8 ? 4 : groups >= 2 ? 2 : 1 }
+
   /// Where things lie in the workspace, in elements. A point's plane is not a multiple of a page, or all
   /// points of a tile would want the same lines of the first-level cache.
   struct Workspace: Sendable {
-    /// Copies of data, and of results: one after the other, never together.
+    /// Runs of groups, and elements from the place of one to that of the next.
+    var runs = 1
+    var runStep = 0
+    /// Of the first run: copies of data, and of results: one after the other, never together.
     var copies = 0
     /// Points of the data: [point][tile][input].
     var data = 0
@@ -87,11 +94,12 @@ struct WinogradNest: Sendable {
     var results = 0
     var resultPlane = 0
     var resultBlock = 0
-    /// Points of the taps, [block][point][input][lane]; one block if there is one group.
+    /// Points of the taps, [block][point][input][lane]; one block if there is one group. For results all
+    /// runs have them in common, of the taps' gradients each has its own.
     var taps = 0
     var tapPlane = 0
     var tapBlock = 0
-    /// Taps with the outputs innermost, [input][row][column][output] or [row][column][input][output].
+    /// In common: taps with the outputs innermost, [input][row][column][output] or [row][column][input][output].
     var packedTaps = 0
     var count = 0
   }
@@ -118,20 +126,18 @@ struct WinogradNest: Sendable {
     if !hasOneGroup {
       ThreadPool.run(count: outputBlocks) { transformTaps($0, workspace) }
     }
-    for start in stride(from: 0, to: rowCount, by: groupRows) {
-      let group = start..<min(start + groupRows, rowCount)
-      loadData(group, x, workspace)
+    eachGroup(workspace) { group, own, _ in
+      loadData(group, x, own)
       for block in 0..<outputBlocks {
         if hasOneGroup { transformTaps(block, workspace) }
         let taps = workspace + layout.taps + tapBlock(block)
         multiply(
           columns: group.count * columns.tiles, depth: inputs, a: (taps, layout.tapPlane),
-          aStep: Self.lanes, b: (workspace + layout.data, layout.dataPlane), bDepth: 1,
-          bColumn: padded(inputs), c: (workspace + layout.results, layout.resultPlane),
-          adding: false)
-        untransformResults(group.count, block, workspace)
+          aStep: Self.lanes, b: (own + layout.data, layout.dataPlane), bDepth: 1,
+          bColumn: padded(inputs), c: (own + layout.results, layout.resultPlane), adding: false)
+        untransformResults(group.count, block, own)
       }
-      storeResults(group, y, workspace, adding: adding)
+      storeResults(group, y, own, adding: adding)
     }
   }
 
@@ -139,23 +145,50 @@ struct WinogradNest: Sendable {
     into w: UnsafeMutablePointer<Element>, _ x: UnsafePointer<Element>,
     _ y: UnsafePointer<Element>, _ workspace: UnsafeMutablePointer<Element>, adding: Bool
   ) {
-    for start in stride(from: 0, to: rowCount, by: groupRows) {
-      let group = start..<min(start + groupRows, rowCount)
-      loadData(group, x, workspace)
-      loadResults(group, y, workspace)
+    eachGroup(workspace) { group, own, isFirst in
+      loadData(group, x, own)
+      loadResults(group, y, own)
       for block in 0..<outputBlocks {
         multiply(
           columns: inputs, depth: group.count * columns.tiles,
-          a: (workspace + layout.results + block * layout.resultBlock, layout.resultPlane),
-          aStep: Self.lanes, b: (workspace + layout.data, layout.dataPlane),
+          a: (own + layout.results + block * layout.resultBlock, layout.resultPlane),
+          aStep: Self.lanes, b: (own + layout.data, layout.dataPlane),
           bDepth: padded(inputs), bColumn: 1,
-          c: (workspace + layout.taps + tapBlock(block), layout.tapPlane), adding: start > 0)
-        if group.upperBound == rowCount { untransformTaps(block, workspace) }
+          c: (own + layout.taps + tapBlock(block), layout.tapPlane), adding: !isFirst)
+        if hasOneGroup { untransformTaps(block, workspace) }
+      }
+    }
+    if !hasOneGroup {
+      ThreadPool.run(count: outputBlocks) { block in
+        let taps = workspace + layout.taps + tapBlock(block)
+        for run in 1..<max(1, layout.runs) {
+          Element.add(
+            extents: [layout.tapBlock], to: taps, [1],
+            from: UnsafePointer(taps + run * layout.runStep), [1])
+        }
+        untransformTaps(block, workspace)
       }
     }
     Movement.move(
       adding: adding, extents: tapExtents, to: w, tapStrides,
       from: UnsafePointer(workspace + layout.packedTaps), packedTapStrides)
+  }
+
+  /// - Parameter body: is called with a group, the workspace of its run, and whether it is the run's first.
+  private func eachGroup<Element: TensorElement>(
+    _ workspace: UnsafeMutablePointer<Element>,
+    _ body: (Range<Int>, UnsafeMutablePointer<Element>, Bool) -> Void
+  ) {
+    let groups = (rowCount + groupRows - 1) / groupRows
+    func run(_ run: Int) {
+      let first = run * groups / layout.runs
+      for number in first..<(run + 1) * groups / layout.runs {
+        let start = number * groupRows
+        let group = start..<min(start + groupRows, rowCount)
+        body(group, workspace + run * layout.runStep, number == first)
+      }
+    }
+    if layout.runs == 1 { run(0) } else { ThreadPool.run(count: layout.runs, run) }
   }
 
   func tapBlock(_ block: Int) -> Int { hasOneGroup ? 0 : block * layout.tapBlock }
