@@ -25,9 +25,9 @@ save("x.npy", 2, 3, 9, 8, dtype="float64")
 save("w.npy", 4, 3, 3, 2, dtype="float64")
 save("large1.npy", 600, 600)
 save("large2.npy", 600, 600)
-# A long filter: seconds of work on little data.
-save("signal.npy", 1 << 21)
-save("filter.npy", 100000)
+# A long filter: many seconds of work on little data.
+save("signal.npy", 1 << 22)
+save("filter.npy", 400000)
 PY
 
 # same NAME FILE FILE

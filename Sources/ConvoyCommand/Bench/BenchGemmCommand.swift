@@ -94,13 +94,13 @@ struct GemmTiming: Codable {
   }
 
   static let tableHeader =
-    "batchReduce  blocked openblas    loops  chosen       estimate        took  share  shape"
+    "batchReduce  blocked      dot openblas    loops  chosen       estimate        took  share  shape"
 
   var tableRow: String {
     func rate(_ kernel: ProductMeasurement.Kernel) -> String {
       gflops[kernel].map { String(format: "%8.1f", $0) } ?? "       –"
     }
-    let rates = [.batchReduce, .blocked, .openblas, .loops].map(rate)
+    let rates = [.batchReduce, .blocked, .dot, .openblas, .loops].map(rate)
     let whole = gflops.filter { $0.key != .batchReduce }
     let best = whole.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }
     let share = (gflops[chosen] ?? 0) / max(best?.value ?? 0, 1e-12)

@@ -16,13 +16,16 @@ public struct ProductMeasurement: Sendable {
     case batchReduce
     /// The whole product in blocks, with copies of the sources where it has any.
     case blocked
+    /// Dot products, where both sources are contiguous along k, as with one column.
+    case dot
     case openblas
     /// Strided multiply-add loops.
     case loops
   }
 
   /// Operations per second, a multiply-add counting as two, of the kernels that can run this product:
-  /// multiply-add loops only up to `mostLoopProducts`, blocks only where it has lanes.
+  /// multiply-add loops only up to `mostLoopProducts`, blocks only where it has lanes, dot products only
+  /// where the sources allow them.
   public let flopsPerSecond: [Kernel: Double]
   /// What `LoweredNest` takes on this process's path.
   public let chosen: Kernel
@@ -44,6 +47,7 @@ public struct ProductMeasurement: Sendable {
     let taken = LoweredNest(nest, writing: .result)
     let roles = [ContractionNest.Role.result, .first, .second]
     let blocked = BlockedNest(nest, roles: roles)
+    let dot = DotNest(nest, roles: roles)
     let isSmall = Double(m) * Double(n) * Double(k) <= Double(Self.mostLoopProducts)
     let loops = isSmall ? LoweredNest(nest, writing: .result, path: .reference) : nil
     let p = PeakRates.filled(type, count: m * k)
@@ -74,6 +78,7 @@ public struct ProductMeasurement: Sendable {
                 blocked.run(into: d, p, q, workspace: workspace, adding: false)
               }
             }
+            if let dot { add(.dot) { dot.run(into: d, p, q, adding: false) } }
             if let firstCall { add(.batchReduce) { firstCall.run() } }
             if let loops {
               add(.loops) { loops.run(into: d, p, q, workspace: workspace) }
@@ -93,7 +98,9 @@ public struct ProductMeasurement: Sendable {
     }
     flopsPerSecond = rates
     chosen =
-      taken.blocked != nil ? .blocked : taken.strided?.kernel.isGEMM == true ? .openblas : .loops
+      taken.blocked != nil
+      ? .blocked
+      : taken.dot != nil ? .dot : taken.strided?.kernel.isGEMM == true ? .openblas : .loops
     estimatedSeconds = taken.nanoseconds * 1e-9
     self.seconds = times[0]
   }
