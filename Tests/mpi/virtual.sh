@@ -52,36 +52,48 @@ nothing_left() {
 }
 
 # compare_bytes NAME HOSTS OPERATION [OPTION...]: what the hosts' interfaces counted is the payload
-# that the ranks counted, to 10 %.
+# that the ranks counted, to 5 %.
 compare_bytes() {
-  name=$1 hosts=$2 operation=$3
-  shift 3
-  if ! timeout "$limit" "$virtual/run" --hosts "$hosts" --bytes "$work/bytes.json" "$@" -- \
-    "$convoy" bench comm --operation "$operation" --sizes 1048576,4194304 --repetitions 10 --json \
-    >"$work/comm.json" 2>"$work/errors"; then
-    fail "$name" "the run failed:" "$(cat "$work/errors")"
-    return
-  fi
-  sed -n '/"totalBytesReceivedPerRank"/,/]/s/^ *\([0-9][0-9]*\),*$/\1/p' "$work/comm.json" \
-    >"$work/payload"
-  compare_payload "$name" "$hosts"
+  name=$1 hosts=$2
+  shift 2
+  agree "$name" "$hosts" bench_bytes "$@"
 }
 
-# compare_payload NAME HOSTS: of the last run, the interfaces' bytes with those in 'payload'. Where segments go
-# one by one, headers (66 bytes for 1448) add 4.6 % to what comes in, and acknowledgements of as much that
-# went out another 4.6 %; on a machine with nothing else to do segments are joined, and it is 1 %.
-compare_payload() {
-  # One number a line: a host's bytes in (rx), and a rank's payload.
-  sed -n 's/.*"rx": {"before": \([0-9]*\), "after": \([0-9]*\)}.*/\1 \2/p' "$work/bytes.json" \
-    | awk '{ print $2 - $1 }' >"$work/interfaces"
-  if difference=$(paste "$work/interfaces" "$work/payload" | awk -v hosts="$2" '
-    { d = $2 > 0 ? $1 / $2 - 1 : 1; if (d < 0) d = -d; if (d > most) most = d }
-    END { printf "%.2f %%", 100 * most; exit !(NR == hosts && most <= 0.1) }'); then
-    pass "$1, to $difference"
-  else
-    fail "$1" "they differ by $difference (interfaces, payload):" \
-      "$(paste "$work/interfaces" "$work/payload")"
-  fi
+# bench_bytes HOSTS OPERATION [OPTION...]: a run, its interfaces' bytes and 'payload'.
+bench_bytes() {
+  hosts=$1 operation=$2
+  shift 2
+  timeout "$limit" "$virtual/run" --hosts "$hosts" --bytes "$work/bytes.json" "$@" -- \
+    "$convoy" bench comm --operation "$operation" --sizes 1048576,4194304 --repetitions 10 --json \
+    >"$work/comm.json" 2>"$work/errors" || return
+  sed -n '/"totalBytesReceivedPerRank"/,/]/s/^ *\([0-9][0-9]*\),*$/\1/p' "$work/comm.json" \
+    >"$work/payload"
+}
+
+# agree NAME HOSTS COMMAND [ARGUMENT...]: calls 'COMMAND HOSTS ARGUMENT...', up to three times, until the
+# interfaces' bytes are those in 'payload'. A machine with more hosts than cores sends some segments again,
+# because their acknowledgements are late, or one by one, with a header each: up to a seventh more in single runs.
+# What is predicted wrongly is wrong in all three.
+agree() {
+  name=$1 hosts=$2 command=$3
+  shift 3
+  for attempt in 1 2 3; do
+    if ! "$command" "$hosts" "$@"; then
+      fail "$name" "the run failed:" "$(cat "$work/errors")"
+      return
+    fi
+    # One number a line: a host's bytes in (rx), and a rank's payload.
+    sed -n 's/.*"rx": {"before": \([0-9]*\), "after": \([0-9]*\)}.*/\1 \2/p' "$work/bytes.json" \
+      | awk '{ print $2 - $1 }' >"$work/interfaces"
+    if difference=$(paste "$work/interfaces" "$work/payload" | awk -v hosts="$hosts" '
+      { d = $2 > 0 ? $1 / $2 - 1 : 1; if (d < 0) d = -d; if (d > most) most = d }
+      END { printf "%.2f %%", 100 * most; exit !(NR == hosts && most <= 0.05) }'); then
+      pass "$name, to $difference"
+      return
+    fi
+  done
+  fail "$name" "they differ by $difference in run $attempt (interfaces, payload):" \
+    "$(paste "$work/interfaces" "$work/payload")"
 }
 
 # contract_bytes NAME EXPRESSION FILE...: on 4 hosts, what is planned and what the interfaces count;
@@ -89,22 +101,27 @@ compare_payload() {
 contract_bytes() {
   name=$1
   shift
-  if ! "$convoy" contract "$@" --out "$work/one.npy" \
-    || ! timeout "$limit" "$virtual/run" --hosts 4 --bytes "$work/bytes.json" -- \
-      "$convoy" contract "$@" --objective bytes --out "$work/four.npy" \
-      --report "$work/report.json" 2>"$work/errors"; then
-    fail "$name" "the run failed:" "$(cat "$work/errors")"
+  if ! "$convoy" contract "$@" --out "$work/one.npy"; then
+    fail "$name" "one process failed"
     return
   fi
+  agree "$name" 4 planned_bytes "$@"
   if ! cmp "$work/one.npy" "$work/four.npy"; then
     fail "$name" "the result is not that of one process"
-    return
   fi
+}
+
+# planned_bytes HOSTS EXPRESSION FILE...: a run, its interfaces' bytes and 'payload'.
+planned_bytes() {
+  hosts=$1
+  shift
+  timeout "$limit" "$virtual/run" --hosts "$hosts" --bytes "$work/bytes.json" -- \
+    "$convoy" contract "$@" --objective bytes --out "$work/four.npy" \
+    --report "$work/report.json" 2>"$work/errors" || return
   "${CONVOY_PYTHON:-python3}" -c '
 import json, sys
 for received in json.load(open(sys.argv[1]))["predicted"]["bytesReceivedPerRank"]: print(received)
 ' "$work/report.json" >"$work/payload"
-  compare_payload "$name" 4
 }
 
 virtual_hosts() {
