@@ -71,9 +71,9 @@ bench_bytes() {
 }
 
 # agree NAME HOSTS COMMAND [ARGUMENT...]: calls 'COMMAND HOSTS ARGUMENT...', up to three times, until the
-# interfaces' bytes are those in 'payload'. A machine with more hosts than cores sends some segments again,
-# because their acknowledgements are late, or one by one, with a header each: up to a seventh more in single runs.
-# What is predicted wrongly is wrong in all three.
+# interfaces' bytes are those in 'payload'. On a machine with more hosts than cores TCP sends some segments
+# again (RetransSegs of the sender times 1,450 is what the receiver has too many): up to a seventh more in single
+# runs. What is predicted wrongly is wrong in all three.
 agree() {
   name=$1 hosts=$2 command=$3
   shift 3

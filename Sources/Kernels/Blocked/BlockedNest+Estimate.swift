@@ -100,8 +100,8 @@ extension BlockedNest.Problem {
   ///   - inner: the level that the kernel walks itself, bringing the next lanes ahead.
   ///   - columnBlocks: how often the lanes are read.
   func strayNanoseconds(
-    _ choice: BlockedNest.Choice, columns: BlockedNest.Level, depth: BlockedNest.Level,
-    inner: BlockedNest.Level, list: Double, columnBlocks: Double, in layouts: [Layout]
+    _ choice: BlockedNest.Choice, columns: LoopLevel, depth: LoopLevel,
+    inner: LoopLevel, list: Double, columnBlocks: Double, in layouts: [Layout]
   ) -> Double {
     guard choice.kernel == .batchReduce else { return 0 }
     let (a, b) = (choice.source, 3 - choice.source)
@@ -131,7 +131,7 @@ extension BlockedNest.Problem {
   ///   - isAliased: whether the other source's rows are whole pages apart, so that they want the same few
   ///     lines of every cache.
   func movedElements(
-    kernel: [Double], levels: [BlockedNest.Level], tiles: Double, apart: Int,
+    kernel: [Double], levels: [LoopLevel], tiles: Double, apart: Int,
     isAliased: Bool
   ) -> Double {
     let cache = 1.5 * Double(Self.tileElements)

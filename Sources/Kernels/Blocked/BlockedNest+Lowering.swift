@@ -73,9 +73,9 @@ extension BlockedNest.Problem {
       layouts.append(layout)
     }
 
-    func level(_ loop: Int?) -> BlockedNest.Level {
-      guard let loop else { return BlockedNest.Level(count: 1, a: 0, b: 0, d: 0) }
-      return BlockedNest.Level(
+    func level(_ loop: Int?) -> LoopLevel {
+      guard let loop else { return LoopLevel(count: 1, a: 0, b: 0, d: 0) }
+      return LoopLevel(
         count: loops[loop], a: layouts[a].strides[loop], b: layouts[b].strides[loop],
         d: layouts[0].strides[loop])
     }
@@ -109,7 +109,7 @@ extension BlockedNest.Problem {
 
     let blocks =
       isElementwise ? 1 : (loops[choice.lanes] + BlockedNest.lanes - 1) / BlockedNest.lanes
-    let laneLevel = BlockedNest.Level(
+    let laneLevel = LoopLevel(
       count: blocks, a: layouts[a].blockStride, b: 0,
       d: layouts[0].strides[choice.lanes] * BlockedNest.lanes)
     let laneExtent = loops[choice.lanes]
@@ -126,7 +126,7 @@ extension BlockedNest.Problem {
     var walked = levels
     if !isTileSummed {
       let level = levels[0]
-      walked[0] = BlockedNest.Level(count: tileCount, a: level.a, b: level.b, d: level.d)
+      walked[0] = LoopLevel(count: tileCount, a: level.a, b: level.b, d: level.d)
     }
     let inner = choice.lanesInside ? laneLevel : walked.last ?? laneLevel
     let perCall = perCall(choice, list: list, repeats: Double(inner.count))

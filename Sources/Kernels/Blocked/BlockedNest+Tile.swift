@@ -77,7 +77,7 @@ extension BlockedNest {
   }
 }
 
-extension BlockedNest.Level {
+extension LoopLevel {
   fileprivate func limited(to count: Int) -> Self {
     Self(count: min(self.count, count), a: a, b: b, d: d)
   }

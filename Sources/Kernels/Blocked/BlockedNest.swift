@@ -7,15 +7,6 @@ import CKernels
 /// What a convolution reads outside its feature is made part of a padded copy, one tile at a time, so
 /// that no tap is a special case; a change of layout rides along.
 struct BlockedNest: Sendable {
-  /// One loop around the kernel, with its steps in the two sources and the destination as they lie
-  /// when the kernel runs.
-  struct Level: Sendable {
-    let count: Int
-    let a: Int
-    let b: Int
-    let d: Int
-  }
-
   /// Where one of the tensors lies when the kernel runs.
   struct Place: Sendable {
     /// `nil`: where it is given.
@@ -73,15 +64,15 @@ struct BlockedNest: Sendable {
   let reorderings: [Reordering]
   /// Which source has the lanes: 1 or 2.
   let lanesSource: Int
-  /// Destination and sources.
   /// Whether the blocks of lanes are walked inside the other levels, or around them.
   let lanesInside: Bool
+  /// Destination and sources.
   let places: [Place]
-  let laneLevel: Level
+  let laneLevel: LoopLevel
   let laneExtent: Int
-  let levels: [Level]
-  let columns: Level
-  let depth: Level
+  let levels: [LoopLevel]
+  let columns: LoopLevel
+  let depth: LoopLevel
   /// Offsets of the other summed loops in the two sources; those of the tile's loop, if it is
   /// summed, are the slowest.
   let aOffsets: [Int]

@@ -28,9 +28,9 @@ extension DotNest {
     let rowSource = extent(own[0]) >= extent(own[1]) ? 1 : 2
     let (a, b) = (steps[rowSource], steps[3 - rowSource])
     let d = steps[0]
-    func level(_ loop: Int?) -> Level {
-      guard let loop else { return Level(count: 1, a: 0, b: 0, d: 0) }
-      return Level(
+    func level(_ loop: Int?) -> LoopLevel {
+      guard let loop else { return LoopLevel(count: 1, a: 0, b: 0, d: 0) }
+      return LoopLevel(
         count: loops[loop], a: a.strides[loop], b: b.strides[loop], d: d.strides[loop])
     }
     self.rowSource = rowSource

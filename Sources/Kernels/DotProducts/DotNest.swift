@@ -6,17 +6,15 @@ import CKernels
 /// So the gradient of a factor is formed of two features that have their pixels innermost: no copy of
 /// either with its channels innermost is needed.
 struct DotNest: Sendable {
-  typealias Level = BlockedNest.Level
-
   /// Which source the rows belong to: 1 or 2. It is the one with more of them.
   let rowSource: Int
   /// Of index 0 of all loops, in the rows' source and the columns'.
   let aBase: Int
   let bBase: Int
-  let rows: Level
-  let columns: Level
+  let rows: LoopLevel
+  let columns: LoopLevel
   /// Loops around the matrix.
-  let levels: [Level]
+  let levels: [LoopLevel]
   /// Of the contiguous loop; and how much of it is summed at a time.
   let depth: Int
   let depthPerPanel: Int

@@ -100,9 +100,9 @@ extension WinogradNest {
     let tapsInside =
       tapPlaces.compactMap { $0 }.map { given[w][$0] }.min() ?? 0 < inputStrides.min() ?? 0
     let taps = rows.taps * columns.taps
-    packedTapStep = tapsInside ? padded : inputs * padded
-    packedInputStep = tapsInside ? taps * padded : padded
-    let (tapStep, inputStep) = (packedTapStep, packedInputStep)
+    let tapStep = tapsInside ? padded : inputs * padded
+    let inputStep = tapsInside ? taps * padded : padded
+    packedInputStep = inputStep
     packedTapStrides =
       [columns.taps * tapStep, tapStep] + data.packedChannels.map { $0 * inputStep }
       + results.packedChannels

@@ -51,7 +51,6 @@ struct WinogradNest: Sendable {
   let tapStrides: [Int]
   let packedTapStrides: [Int]
   /// From tap to tap, and from input to input, in the packed taps.
-  let packedTapStep: Int
   let packedInputStep: Int
   let sampleCount: Int
   /// Channels of the data and of the results.

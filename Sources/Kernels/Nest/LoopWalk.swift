@@ -1,12 +1,21 @@
+/// One loop around a kernel, with its steps in the two sources and the destination as they lie when
+/// the kernel runs.
+struct LoopLevel: Sendable {
+  let count: Int
+  let a: Int
+  let b: Int
+  let d: Int
+}
+
 /// The indices of nested loops, the last one fastest, and the offsets that they add up to.
 struct LoopWalk {
-  let loops: [BlockedNest.Level]
+  let loops: [LoopLevel]
   var indices: [Int]
   var a = 0
   var b = 0
   var d = 0
 
-  init(_ loops: [BlockedNest.Level], start: Int) {
+  init(_ loops: [LoopLevel], start: Int) {
     self.loops = loops
     indices = [Int](repeating: 0, count: loops.count)
     var remaining = start
@@ -18,7 +27,7 @@ struct LoopWalk {
     }
   }
 
-  private mutating func move(_ loop: BlockedNest.Level, by steps: Int) {
+  private mutating func move(_ loop: LoopLevel, by steps: Int) {
     a += steps * loop.a
     b += steps * loop.b
     d += steps * loop.d
