@@ -58,6 +58,67 @@ import Testing
     #expect(checked > 0)
   }
 
+  /// y[b, i, j, r] = Σ x[b, i + k − 1, j + d·l − 1, r]·w[k, l, r], or with r after b.
+  private static func depthwise(
+    channelsLast: Bool, channels: Int, dilation: Int, circular: Bool
+  ) -> ContractionNest {
+    // Loops: b, r, i, j, k, l.
+    func plain(_ loop: Int, _ extent: Int) -> ContractionNest.Dimension {
+      .init(terms: [.init(loop: loop)], extent: extent)
+    }
+    let rows = ContractionNest.Dimension(
+      terms: [.init(loop: 2), .init(loop: 4)], offset: -1, extent: 5, circular: circular)
+    let columns = ContractionNest.Dimension(
+      terms: [.init(loop: 3), .init(loop: 5, coefficient: dilation)], offset: -1, extent: 6,
+      circular: circular)
+    let (b, r) = (plain(0, 3), plain(1, channels))
+    let (taps, pixels) = ([plain(4, 3), plain(5, 2)], [plain(2, 5), plain(3, 6)])
+    return ContractionNest(
+      loops: [3, channels, 5, 6, 3, 2],
+      first: channelsLast ? [b, rows, columns, r] : [b, r, rows, columns],
+      second: channelsLast ? taps + [r] : [r] + taps,
+      result: channelsLast ? [b] + pixels + [r] : [b, r] + pixels)
+  }
+
+  /// Tensors that are repeated so that few channels get long lanes, and gradients of taps as sums of
+  /// lanes that are added up: every way to run them.
+  @Test(arguments: [true, false], [1, 2]) func repeatedTensors(channelsLast: Bool, dilation: Int)
+    throws
+  {
+    var generator = Generator(seed: 7)
+    var repeated: Set<Int> = []
+    for role in ContractionNest.Role.allCases {
+      for circular in [false, true] {
+        let nest = Self.depthwise(
+          channelsLast: channelsLast, channels: 5, dilation: dilation, circular: circular)
+        let roles = [role, role.sources.0, role.sources.1]
+        func integers(_ count: Int) -> [Double] {
+          (0..<count).map { _ in Double(Int.random(in: -8...8, using: &generator)) }
+        }
+        let (p, q) = (integers(nest.count(roles[1])), integers(nest.count(roles[2])))
+        let old = integers(nest.count(role))
+        let expected = nest.evaluateByDefinition(writing: role, p, q)
+        let sum = zip(expected, old).map { $0 + $1 }
+        let form = try #require(GatherForm(nest, roles: roles))
+        for (form, reorderings) in form.reorderedForms() where reorderings.first?.repeats == true {
+          let problem = try #require(BlockedNest.Problem(form.merged()))
+          for choice in problem.choices() {
+            guard let blocked = problem.lowered(choice, reorderings) else { continue }
+            repeated.insert(reorderings[0].tensor)
+            let count = expected.count
+            #expect(
+              Self.run(blocked, count: count, p, q, adding: nil) == expected, "\(choice), \(role)")
+            #expect(
+              Self.run(blocked, count: count, p, q, adding: old) == sum,
+              "\(choice), adding, \(role)")
+          }
+        }
+      }
+    }
+    // The gradient of the taps, and the taps.
+    #expect(repeated == [0, 2])
+  }
+
   /// y[b, t, i, j] = Σ x[b, s, i + k − 1, j + l − 1]·w[t, s, k, l].
   static func convolution(
     batch: Int, channels: Int, extent: Int, stride: Int = 1

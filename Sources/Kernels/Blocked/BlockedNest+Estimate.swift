@@ -38,7 +38,9 @@ extension BlockedNest.Problem {
       let lanes = loops[choice.lanes]
       let width = [16, 8, 4].first { $0 <= lanes } ?? 1
       let blocks = Double((lanes + width - 1) / width)
-      return 30 + columns * blocks * (0.7 + list * (0.3 + depth * 0.35))
+      // Rows that have the other source's elements in common read them once.
+      let isShared = choice.columns.map { !carriers[$0][3 - choice.source] } ?? false
+      return 30 + columns * blocks * (0.7 + list * (0.1 + depth * (isShared ? 0.2 : 0.3)))
     }
   }
 
@@ -103,7 +105,9 @@ extension BlockedNest.Problem {
     _ choice: BlockedNest.Choice, columns: LoopLevel, depth: LoopLevel,
     inner: LoopLevel, list: Double, columnBlocks: Double, in layouts: [Layout]
   ) -> Double {
-    guard choice.kernel == .batchReduce else { return 0 }
+    guard choice.kernel == .batchReduce else {
+      return isStray(columns.d, of: 0, in: layouts) ? Double(columns.count) * 6 : 0
+    }
     let (a, b) = (choice.source, 3 - choice.source)
     let steps = list * Double(depth.count)
     var lines = 0.0

@@ -14,6 +14,8 @@ extension BlockedNest.Problem {
     var copied = 0.0
     /// Whether lanes are not contiguous where the tensor is given.
     var isTransposed = false
+    /// Whether runs of lanes that the copy has next to each other are given pages apart.
+    var isScattered = false
   }
 
   func lowered(
@@ -133,7 +135,7 @@ extension BlockedNest.Problem {
     let copies = layouts.indices.reduce(0.0) {
       // A copy that no cache holds is written to memory and read again.
       let isLarge = (layouts[$1].place.pack?.count ?? 0) > 4 * Self.tileElements
-      let perElement = layouts[$1].isTransposed ? 0.25 : 0.1
+      let perElement = layouts[$1].isTransposed || layouts[$1].isScattered ? 0.25 : 0.1
       return $0 + layouts[$1].copied * perElement * ($1 == 0 ? 1.3 : 1) * (isLarge ? 3 : 1)
         + (layouts[$1].place.pack == nil ? 0 : 300)
     }

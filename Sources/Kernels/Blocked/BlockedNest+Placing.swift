@@ -149,6 +149,8 @@ extension BlockedNest.Problem {
     layout.copied =
       tileDimension == nil
       ? Double(count) : Double(count) * Double(tile.map { loops[$0] } ?? 1) / Double(tileCount)
+    layout.isScattered =
+      order.count > 1 && extent(order[0]) < 1024 && given[tensor][order[1]] >= 1024
     layout.isTransposed = lane.map { self.given[tensor][$0] != 1 } ?? true
     return layout
   }

@@ -19,37 +19,6 @@ struct BlockedNest: Sendable {
     var tileStride: Int
   }
 
-  /// One of the tensors copied as a whole into another order of its dimensions, beforehand, or
-  /// afterwards if it is the destination.
-  struct Reordering: Sendable {
-    let tensor: Int
-    let extents: [Int]
-    let givenStrides: [Int]
-    let packedStrides: [Int]
-    let count: Int
-    /// In the workspace.
-    var start = 0
-    /// Estimated.
-    var nanoseconds: Double { 300 + Double(count) * 0.4 }
-
-    init(tensor: Int, dimensions: [ContractionNest.Dimension], order: [Int]) {
-      self.tensor = tensor
-      extents = dimensions.map(\.extent)
-      func strides(_ order: [Int]) -> [Int] {
-        var strides = [Int](repeating: 0, count: dimensions.count)
-        var stride = 1
-        for dimension in order.reversed() {
-          strides[dimension] = stride
-          stride *= dimensions[dimension].extent
-        }
-        return strides
-      }
-      givenStrides = strides(Array(dimensions.indices))
-      packedStrides = strides(order)
-      count = dimensions.reduce(1) { $0 * $1.extent }
-    }
-  }
-
   /// What runs the innermost loops.
   enum Kernel: Sendable {
     /// Lanes of one source with columns of the other.
@@ -100,9 +69,7 @@ struct BlockedNest: Sendable {
         continue
       }
       let copy = workspace + reordering.start
-      Movement.move(
-        extents: reordering.extents, to: copy, reordering.packedStrides,
-        from: reordering.tensor == 1 ? p : q, reordering.givenStrides)
+      reordering.load(from: reordering.tensor == 1 ? p : q, to: copy)
       if reordering.tensor == 1 { p = UnsafePointer(copy) } else { q = UnsafePointer(copy) }
     }
     guard let result else {
@@ -110,9 +77,7 @@ struct BlockedNest: Sendable {
     }
     let copy = workspace + result.start
     runTiles(into: copy, p, q, workspace: workspace, adding: false)
-    Movement.move(
-      adding: adding, extents: result.extents, to: destination, result.givenStrides,
-      from: UnsafePointer(copy), result.packedStrides)
+    result.store(from: UnsafePointer(copy), to: destination, adding: adding)
   }
 
   private func runTiles<Element: TensorElement>(

@@ -116,8 +116,8 @@ extension GatherForm {
     return order == Array(dimensions.indices) ? nil : order
   }
 
-  /// This form, and with one or two tensors that follow the others' order: where loops merge, that may be
-  /// worth a copy.
+  /// This form, and with one or two tensors that follow the others' order, or one that repeats itself:
+  /// where loops merge, that may be worth a copy.
   func reorderedForms() -> [(form: GatherForm, reorderings: [BlockedNest.Reordering])] {
     var forms: [(form: GatherForm, reorderings: [BlockedNest.Reordering])] = [(self, [])]
     func add(_ tensor: Int, to known: (form: GatherForm, reorderings: [BlockedNest.Reordering])) {
@@ -127,9 +127,10 @@ extension GatherForm {
       forms.append((known.form.reordered(tensor, order), known.reorderings + [copy]))
     }
     for tensor in 0..<3 { add(tensor, to: forms[0]) }
+    forms += repeatedForms()
     // A second one that follows the first, where there is much to gain.
     guard loops.reduce(1.0, { $0 * Double($1) }) >= 0x1p24 else { return forms }
-    for known in forms.dropFirst() {
+    for known in forms.dropFirst() where !known.reorderings[0].repeats {
       for tensor in 0..<3 where known.reorderings[0].tensor != tensor { add(tensor, to: known) }
     }
     return forms
@@ -140,6 +141,90 @@ extension GatherForm {
     var form = self
     form.tensors[tensor] = order.map { tensors[tensor][$0] }
     return form
+  }
+
+  /// This form with one tensor repeated along a loop that only the other two have, so that products
+  /// element by element get long lanes; the copies of a destination are added up.
+  ///
+  /// Where another loop stands plainly right after it, and in the third tensor too, both are joined: the
+  /// channels and the pixels of a row, say, and the taps of every channel are repeated for each pixel. The
+  /// outer loop may stand beside taps: x[w + k − 1, r] is x′[m + R·k − R] with m = R·w + r, for
+  /// 0 ≤ r < R makes no difference to what is outside, or where it wraps.
+  private func repeatedForms() -> [(form: GatherForm, reorderings: [BlockedNest.Reordering])] {
+    let inAll = loops.indices.filter { loop in
+      loops[loop] > 1
+        && tensors.allSatisfy { $0.contains { $0.terms.contains { $0.loop == loop } } }
+    }
+    guard !inAll.isEmpty else { return [] }
+    // Sums of a destination, one for each index of the loop.
+    let ends = tensors.map(\.count)
+    var forms = [repeated(0, before: ends, joining: nil)]
+    for loop in inAll {
+      let places = tensors.map { dimensions in
+        dimensions.indices.filter { at in dimensions[at].terms.contains { $0.loop == loop } }
+      }
+      let isPlain = tensors.indices.allSatisfy {
+        places[$0].count == 1 && tensors[$0][places[$0][0]].isPlain(loops)
+      }
+      guard isPlain else { continue }
+      for tensor in 0..<3 {
+        forms.append(repeated(tensor, before: places.map { $0[0] }, joining: loop))
+      }
+    }
+    return forms.compactMap { $0 }
+  }
+
+  /// - Parameters:
+  ///   - tensor: the one that is repeated.
+  ///   - places: of the dimensions in front of which the loop stands, or is put.
+  ///   - inner: the loop there.
+  private func repeated(
+    _ tensor: Int, before places: [Int], joining inner: Int?
+  ) -> (form: GatherForm, reorderings: [BlockedNest.Reordering])? {
+    let others = tensors.indices.filter { $0 != tensor }
+    guard others.allSatisfy({ places[$0] > 0 }) else { return nil }
+    func dimension(_ other: Int) -> Dimension { tensors[other][places[other] - 1] }
+    func occurrences(_ loop: Int, in tensor: Int) -> Int {
+      tensors[tensor].count { $0.terms.contains { $0.loop == loop } }
+    }
+    let shared = dimension(others[0]).terms.map(\.loop).filter { loop in
+      occurrences(loop, in: tensor) == 0
+        && others.allSatisfy { other in
+          occurrences(loop, in: other) == 1
+            && dimension(other).terms.contains { $0.loop == loop && $0.coefficient == 1 }
+        }
+    }
+    let count = tensors[tensor].reduce(1) { $0 * $1.extent }
+    guard let outer = shared.first, count * loops[outer] <= BlockedNest.Reordering.mostRepeated
+    else { return nil }
+    var form = self
+    let new = loops.count
+    let extent = inner.map { loops[$0] } ?? 1
+    form.loops.append(loops[outer] * extent)
+    form.loops[outer] = 1
+    if let inner { form.loops[inner] = 1 }
+    let joined = inner == nil ? 0 : 1
+    for other in others {
+      let old = dimension(other)
+      let terms = old.terms.map {
+        $0.loop == outer
+          ? Term(loop: new) : Term(loop: $0.loop, coefficient: $0.coefficient * extent)
+      }
+      form.tensors[other].replaceSubrange(
+        places[other] - 1..<places[other] + joined,
+        with: [
+          Dimension(
+            terms: terms, offset: old.offset * extent, extent: old.extent * extent,
+            circular: old.circular)
+        ])
+    }
+    let place = places[tensor]
+    form.tensors[tensor].replaceSubrange(
+      place..<place + joined,
+      with: [Dimension(terms: [Term(loop: new)], extent: loops[outer] * extent)])
+    let copy = BlockedNest.Reordering(
+      tensor: tensor, dimensions: tensors[tensor], repeating: loops[outer], from: place)
+    return (form, [copy])
   }
 
   /// This form with loops joined that stand next to each other, in the same order, wherever they
