@@ -102,7 +102,7 @@ extension BlockedNest {
     func choices(_ cut: Cut? = nil) -> [Choice] {
       guard let cut else { return choices().flatMap(\.inBothOrders) + elementwiseChoices() }
       return choices().filter { choice in
-        choice.copyingLanes && (cut.depth == nil || choice.depth == cut.depth?.inner)
+        (cut.depth == nil ? choice.copyingLanes : choice.depth == cut.depth?.inner)
           && (cut.columns == nil || choice.columns == cut.columns?.inner)
       }.flatMap { choice in
         var choice = choice

@@ -50,7 +50,8 @@ extension BlockedNest.Problem {
     let tileLoop = choice.tile ?? tileLoop(besides: inKernel, packed: isPacked)
     let tileExtent = tileLoop.map { loops[$0] } ?? 1
     var perIndex = 0
-    for tensor in 0..<3 where isPacked[tensor] {
+    // Of a summed loop that was cut, tiles are what a cache holds, copied or not.
+    for tensor in 0..<3 where isPacked[tensor] || choice.tile != nil {
       if let tileLoop, carriers[tileLoop][tensor] {
         perIndex += paddedCount(tensor) / max(1, tileExtent)
       }
