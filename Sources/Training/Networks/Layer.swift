@@ -1,6 +1,8 @@
+import CKernels
 import Collectives
 import Kernels
 import Partitioning
+import Synchronization
 
 /// A trainable tensor with its gradient.
 ///
@@ -24,6 +26,48 @@ public final class Parameter {
     self.decays = decays
     gradient = Tensor(shape: value.shape)
   }
+
+  /// Terms of the gradient that wait for those of the tiles in front of theirs: added in this order, the
+  /// sum has the same bits whichever is computed first.
+  private struct Order {
+    var next = 0
+    var waiting: [Int: Tensor<Float>] = [:]
+  }
+  private let order = Mutex(Order())
+
+  /// Adds one more term to the gradient.
+  ///
+  /// - Parameter tile: the samples that it is of, between `beginTiles` and `endTiles`.
+  func accumulate(_ term: Tensor<Float>, tile: Int? = nil) {
+    guard let tile else { return add(term) }
+    order.withLock { order in
+      order.waiting[tile] = term
+      while let term = order.waiting.removeValue(forKey: order.next) {
+        add(term)
+        order.next += 1
+      }
+    }
+  }
+
+  func beginTiles() { order.withLock { $0 = Order() } }
+
+  /// Adds what still waits, where a tile had no term.
+  func endTiles() {
+    order.withLock { order in
+      for (_, term) in order.waiting.sorted(by: { $0.key < $1.key }) { add(term) }
+      order = Order()
+    }
+  }
+
+  private func add(_ term: Tensor<Float>) {
+    precondition(term.shape == gradient.shape, "\(name): a gradient of \(term.shape)")
+    term.withElements { term in
+      gradient.withMutableElements { sum in
+        guard let from = term.baseAddress, let to = sum.baseAddress else { return }
+        convoy_accumulate(term.count, from, to)
+      }
+    }
+  }
 }
 
 /// What one pass through a network needs to know; passed, never ambient.
@@ -39,6 +83,8 @@ public struct Pass: Sendable {
   /// Which part of the layer's input, of all ranks together, each rank has; `nil`: whole samples of
   /// its own. A network adapts it to each of its layers.
   public var sharding: Layout?
+  /// The tile whose samples these are, where a batch goes through the network in several.
+  var tile: Int?
 
   public init(isTraining: Bool, communicator: any Communicator, sharding: Layout? = nil) {
     self.isTraining = isTraining
@@ -70,6 +116,15 @@ public protocol Layer: AnyObject {
   /// of a sum over all ranks.
   func forward(_ input: Tensor<Float>, _ pass: Pass) throws -> (
     output: Tensor<Float>, pullback: Pullback
+  )
+
+  /// The same of samples in tiles, each a tensor. By default every tile by itself, as is right for layers
+  /// that treat each sample alike whatever the others are.
+  ///
+  /// Tiles may be made on several threads at the same time; gradients of parameters are added with
+  /// `pass.tile`.
+  func forward(_ input: Tiles<Tensor<Float>>, _ pass: Pass) throws -> (
+    output: Tiles<Tensor<Float>>, pullback: TilesPullback
   )
 
   /// Where the output is, of an input in this layout: by default just there.

@@ -52,6 +52,10 @@ public final class Network {
     var pass = pass
     try pass.sharding?.requireImages(
       "network", box: images.shape, rank: pass.communicator.rank, ranks: pass.communicator.size)
+    if pass.sharding == nil {
+      let parts = tiles(of: images.shape)
+      if parts.count > 1 { return try forward(images, pass, in: parts) }
+    }
     var activations = images
     var pullbacks: [Pullback] = []
     for layer in layers {

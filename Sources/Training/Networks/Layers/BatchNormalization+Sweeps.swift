@@ -28,14 +28,20 @@ extension BatchNormalization {
     var constant: [Float]
   }
 
-  /// By the statistics of the global batch, with which the running ones are updated.
+  /// The tiles, made, and y = scale·x + shift by the statistics of the global batch, with which the running
+  /// ones are updated.
   func batchAffine(
-    of input: Tensor<Float>, _ communicator: any Communicator
-  ) throws -> Affine {
-    try requireChannels(input)
-    let moments = try globalMoments(of: input, communicator)
+    of input: Tiles<Tensor<Float>>, _ communicator: any Communicator
+  ) throws -> (inputs: [Tensor<Float>], affine: Affine) {
+    let sums = TileStore<[Double]>(count: input.count)
+    let inputs = try input.map { [self] tile, input in
+      try requireChannels(input)
+      sums[tile] = momentSums(of: input)
+      return input
+    }.made()
+    let moments = try globalMoments(sums, of: input.count, communicator)
     updateRunningStatistics(moments)
-    return affine(moments)
+    return (inputs, affine(moments))
   }
 
   /// By the running statistics.
@@ -54,10 +60,8 @@ extension BatchNormalization {
     }
   }
 
-  /// One sweep over the input and one all-reduce of Σx, Σx² and the count.
-  private func globalMoments(
-    of input: Tensor<Float>, _ communicator: any Communicator
-  ) throws -> Moments {
+  /// Σx and Σx² of every channel, and the number of values, in one sweep.
+  private func momentSums(of input: Tensor<Float>) -> [Double] {
     let rows = input.count / channels
     var sums = [Double](repeating: 0, count: 2 * channels + 1)
     sums[2 * channels] = Double(rows)
@@ -69,6 +73,14 @@ extension BatchNormalization {
           $0.count, channels, x + $0.lowerBound * channels, $1, $1 + channels, $2)
       }
     }
+    return sums
+  }
+
+  /// One all-reduce of the sums of all tiles.
+  private func globalMoments(
+    _ tiles: TileStore<[Double]>, of tileCount: Int, _ communicator: any Communicator
+  ) throws -> Moments {
+    var sums = tiles.sum(of: tileCount, count: 2 * channels + 1)
     try sums.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
     let count = sums[2 * channels]
     guard count >= 2 else { throw NetworkError.tooFewValues(layer: name, count: Int(count)) }
@@ -121,17 +133,15 @@ extension BatchNormalization {
     return output
   }
 
-  /// With g the output's gradient behind the ReLU, x̂ the normalised input and sums over the global
-  /// batch: dx = scale/√(σ² + ε) · (g − Σg/N − x̂·Σ(g·x̂)/N), of which this is all but the first term.
-  /// Adds the gradients of scale and shift, this rank's part of Σ g·x̂ and Σ g.
+  /// Σ g and Σ g·x̂ of every channel, with g the output's gradient behind the ReLU and x̂ the normalised
+  /// input.
   ///
   /// - Parameters:
   ///   - input: x wherever g may be other than 0, and nowhere twice; `[…, channels]`.
   ///   - outputGradient: that of the output there, before the ReLU is taken into account.
-  func gradientLine(
-    _ input: Tensor<Float>, _ outputGradient: Tensor<Float>, _ affine: Affine,
-    _ communicator: any Communicator
-  ) throws -> GradientLine {
+  func gradientSums(
+    _ input: Tensor<Float>, _ outputGradient: Tensor<Float>, _ affine: Affine
+  ) -> [Double] {
     let rows = input.count / channels
     var sums = [Double](repeating: 0, count: 2 * channels)
     input.withElements { input in
@@ -146,6 +156,16 @@ extension BatchNormalization {
         }
       }
     }
+    return sums
+  }
+
+  /// With sums over the global batch dx = scale/√(σ² + ε) · (g − Σg/N − x̂·Σ(g·x̂)/N), of which this is
+  /// all but the first term. Adds the gradients of scale and shift, this rank's part of Σ g·x̂ and Σ g.
+  func gradientLine(
+    _ tiles: TileStore<[Double]>, of tileCount: Int, _ affine: Affine,
+    _ communicator: any Communicator
+  ) throws -> GradientLine {
+    var sums = tiles.sum(of: tileCount, count: 2 * channels)
     addParameterGradients(sums, affine)
     try sums.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
     var slope = [Float](repeating: 0, count: channels)
@@ -192,5 +212,16 @@ extension BatchNormalization {
         gradient[channel] += Float(product)
       }
     }
+  }
+}
+
+extension TileStore<[Double]> {
+  /// The sums of all tiles, added up in their order.
+  fileprivate func sum(of tileCount: Int, count: Int) -> [Double] {
+    var sums = [Double](repeating: 0, count: count)
+    for tile in 0..<tileCount {
+      for (index, value) in (self[tile] ?? []).enumerated() { sums[index] += value }
+    }
+    return sums
   }
 }

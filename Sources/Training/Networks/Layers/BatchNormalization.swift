@@ -62,11 +62,27 @@ public final class BatchNormalization: Layer {
     guard pass.isTraining else {
       return (apply(try runningAffine(for: input), to: input), noPullback(name))
     }
-    let affine = try batchAffine(of: input, pass.communicator)
-    let pullback: Pullback = { [self] in
-      let line = try gradientLine(input, $0, affine, pass.communicator)
-      return inputGradient(input, $0, affine, line)
+    return try forwardAsOneTile(input, pass)
+  }
+
+  /// The statistics are of all tiles.
+  public func forward(_ input: Tiles<Tensor<Float>>, _ pass: Pass) throws -> (
+    output: Tiles<Tensor<Float>>, pullback: TilesPullback
+  ) {
+    guard pass.isTraining else { return forwardEach(input, pass) }
+    let (inputs, affine) = try batchAffine(of: input, pass.communicator)
+    let output = Tiles(count: input.count) { [self] in apply(affine, to: inputs[$0]) }
+    let pullback: TilesPullback = { [self] gradients in
+      let sums = TileStore<[Double]>(count: gradients.count)
+      let made = try gradients.map { [self] tile, gradient in
+        sums[tile] = gradient.map { gradientSums(inputs[tile], $0, affine) }
+        return gradient
+      }.made()
+      let line = try gradientLine(sums, of: gradients.count, affine, pass.communicator)
+      return Tiles(count: gradients.count) { [self] tile in
+        made[tile].map { inputGradient(inputs[tile], $0, affine, line) }
+      }
     }
-    return (apply(affine, to: input), pullback)
+    return (output, pullback)
   }
 }

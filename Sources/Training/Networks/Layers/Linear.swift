@@ -71,12 +71,14 @@ public final class Linear: Layer {
       }
     }
     let pullback: Pullback = { [bias, outputs] outputGradient in
+      var term = Tensor<Float>(shape: [outputs])
       outputGradient.withElements { gradient in
-        bias.gradient.withMutableElements { sum in
+        term.withMutableElements { sum in
           guard let from = gradient.baseAddress, let to = sum.baseAddress else { return }
           convoy_accumulate_rows(rows, outputs, from, to)
         }
       }
+      bias.accumulate(term, tile: pass.tile)
       return try back(outputGradient)
     }
     return (output, pass.isTraining ? pullback : noPullback(name))

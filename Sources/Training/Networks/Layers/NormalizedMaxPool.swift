@@ -37,13 +37,40 @@ public final class NormalizedMaxPool: Layer {
     guard pass.isTraining, cutsSamplesOnly, pool.window.isDisjoint else {
       return try oneByOne(input, pass)
     }
-    let (geometry, shape) = try pool.window.geometry(input.shape)
-    let affine = try normalization.batchAffine(of: input, pass.communicator)
-    let (output, chosen, taps) = maxima(input, affine, geometry, shape)
-    let pullback: Pullback = { [self] in
-      // Where nothing was chosen, nothing comes back.
-      let line = try normalization.gradientLine(chosen, $0, affine, pass.communicator)
-      return inputGradient(input, $0, taps, affine, line, geometry)
+    return try forwardAsOneTile(input, pass)
+  }
+
+  public func forward(_ input: Tiles<Tensor<Float>>, _ pass: Pass) throws -> (
+    output: Tiles<Tensor<Float>>, pullback: TilesPullback
+  ) {
+    guard pass.isTraining else { return forwardEach(input, pass) }
+    guard pool.window.isDisjoint else {
+      let (normalized, normalizationPullback) = try normalization.forward(input, pass)
+      let (output, poolPullback) = try pool.forward(normalized, pass)
+      return (output, { try normalizationPullback(poolPullback($0)) })
+    }
+    let (inputs, affine) = try normalization.batchAffine(of: input, pass.communicator)
+    let maxima = TileStore<Maxima>(count: input.count)
+    let output = Tiles(count: input.count) { [self] tile in
+      let (output, found) = try self.maxima(inputs[tile], affine)
+      maxima[tile] = found
+      return output
+    }
+    let pullback: TilesPullback = { [self] gradients in
+      let sums = TileStore<[Double]>(count: gradients.count)
+      let made = try gradients.map { [self] tile, gradient in
+        // Where nothing was chosen, nothing comes back.
+        if let gradient, let chosen = maxima[tile]?.chosen {
+          sums[tile] = normalization.gradientSums(chosen, gradient, affine)
+        }
+        return gradient
+      }.made()
+      let line = try normalization.gradientLine(
+        sums, of: gradients.count, affine, pass.communicator)
+      return Tiles(count: gradients.count) { [self] tile in
+        guard let gradient = made[tile], let found = maxima.take(tile) else { return nil }
+        return inputGradient(inputs[tile], gradient, found, affine, line)
+      }
     }
     return (output, pullback)
   }
@@ -56,11 +83,17 @@ public final class NormalizedMaxPool: Layer {
     return (output, { try poolPullback($0).flatMap(normalizationPullback) })
   }
 
-  /// The maxima, and of which values of the input and which taps they are.
+  /// Which values of the input, and which taps of their windows, the maxima are.
+  private struct Maxima {
+    let chosen: Tensor<Float>
+    let taps: [UInt8]
+    let geometry: convoy_pool
+  }
+
   private func maxima(
-    _ input: Tensor<Float>, _ affine: BatchNormalization.Affine, _ geometry: convoy_pool,
-    _ shape: [Int]
-  ) -> (output: Tensor<Float>, chosen: Tensor<Float>, taps: [UInt8]) {
+    _ input: Tensor<Float>, _ affine: BatchNormalization.Affine
+  ) throws -> (output: Tensor<Float>, maxima: Maxima) {
+    let (geometry, shape) = try pool.window.geometry(input.shape)
     let relu: Int32 = normalization.relu ? 1 : 0
     var chosen = Tensor<Float>(uninitialized: shape)
     var taps: [UInt8] = []
@@ -78,20 +111,19 @@ public final class NormalizedMaxPool: Layer {
         }
       }
     }
-    return (output, chosen, taps)
+    return (output, Maxima(chosen: chosen, taps: taps, geometry: geometry))
   }
 
   private func inputGradient(
-    _ input: Tensor<Float>, _ outputGradient: Tensor<Float>, _ taps: [UInt8],
-    _ affine: BatchNormalization.Affine, _ line: BatchNormalization.GradientLine,
-    _ geometry: convoy_pool
+    _ input: Tensor<Float>, _ outputGradient: Tensor<Float>, _ maxima: Maxima,
+    _ affine: BatchNormalization.Affine, _ line: BatchNormalization.GradientLine
   ) -> Tensor<Float> {
     let relu: Int32 = normalization.relu ? 1 : 0
     return transformed(input) { input, result in
       outputGradient.withElements { gradient in
-        taps.withUnsafeBufferPointer { taps in
+        maxima.taps.withUnsafeBufferPointer { taps in
           guard let dy = gradient.baseAddress, let tap = taps.baseAddress else { return }
-          geometry.eachPart {
+          maxima.geometry.eachPart {
             convoy_normalized_max_pool_backward(
               $0, input.start + $1, dy + $2, tap + $2, affine.mean, affine.scale, affine.shift,
               relu, line.slope, line.constant, result + $1)

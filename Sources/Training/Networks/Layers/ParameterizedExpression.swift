@@ -1,7 +1,7 @@
-import CKernels
 import Execution
 import Kernels
 import Planning
+import Synchronization
 
 /// An expression of an input and parameters, planned once for every input shape that comes by: the
 /// contraction in a layer.
@@ -18,7 +18,7 @@ final class ParameterizedExpression {
   /// Whether anything before the layer needs a gradient.
   let needsInputGradient: Bool
   let checkpointing: Checkpointing
-  private var contractions: [[Int]: Contraction<Float>] = [:]
+  private let contractions = Mutex<[[Int]: Contraction<Float>]>([:])
   /// Of sharded inputs.
   var plans: [Layouts: DistributedPlan] = [:]
   var sharded: [ShardedKey: DistributedContraction<Float>] = [:]
@@ -51,7 +51,7 @@ final class ParameterizedExpression {
       let gradients = try contraction.gradients(
         record, outputGradient: outputGradient, needed: needed)
       for (parameter, gradient) in zip(parameters, gradients.dropFirst()) {
-        if let gradient { parameter.accumulate(gradient) }
+        if let gradient { parameter.accumulate(gradient, tile: pass.tile) }
       }
       return gradients[0]
     }
@@ -67,11 +67,14 @@ final class ParameterizedExpression {
   var needed: [Bool] { [needsInputGradient] + parameters.map { _ in true } }
 
   private func contraction(_ shapes: [[Int]]) throws -> Contraction<Float> {
-    if let contraction = contractions[shapes[0]] { return contraction }
-    let plan = try Plan(fastest: bound(shapes[0]), needsGradient: needed)
-    let contraction = try Contraction<Float>(plan, checkpointing: checkpointing)
-    contractions[shapes[0]] = contraction
-    return contraction
+    // Other threads wait for the plan that they need too.
+    try contractions.withLock { contractions in
+      if let contraction = contractions[shapes[0]] { return contraction }
+      let plan = try Plan(fastest: bound(shapes[0]), needsGradient: needed)
+      let contraction = try Contraction<Float>(plan, checkpointing: checkpointing)
+      contractions[shapes[0]] = contraction
+      return contraction
+    }
   }
 
   /// A rank without samples adds nothing to any sum, but takes part in the layers that communicate.
@@ -81,19 +84,6 @@ final class ParameterizedExpression {
     let expression = try bound(operands[0].shape)
     let inputGradient = needsInputGradient ? Tensor<Float>(shape: operands[0].shape) : nil
     return (Tensor(shape: expression.outputShape), { _ in inputGradient })
-  }
-}
-
-extension Parameter {
-  /// Adds one more part of the gradient's sum.
-  func accumulate(_ part: Tensor<Float>) {
-    precondition(part.shape == gradient.shape, "\(name): a gradient of \(part.shape)")
-    part.withElements { part in
-      gradient.withMutableElements { sum in
-        guard let from = part.baseAddress, let to = sum.baseAddress else { return }
-        convoy_accumulate(part.count, from, to)
-      }
-    }
   }
 }
 
