@@ -18,6 +18,7 @@ extension WinogradNest {
   /// - Parameter channels: of the tensor that is copied.
   private func eachPart(_ group: Range<Int>, channels: Int, _ body: (Part) -> Void) {
     var parts: [Part] = []
+    parts.reserveCapacity(group.count)
     var start = group.lowerBound
     while start < group.upperBound {
       let sample = start / rows.tiles
@@ -50,16 +51,17 @@ extension WinogradNest {
   ) {
     let channels = padded(inputs)
     let width = columns.dataCount(columns.tiles) * channels
+    let strides = [width, channels] + data.packedChannels
+    let columnRuns = Runs(
+      columns.start, columns.dataCount(columns.tiles), columns.dataExtent, columns.isCircular)
     eachPart(group, channels: channels) { part in
-      let height = rows.dataCount(part.rows.count)
       // Parts share the rows between them, of which each has a copy.
       let copied = part.first * rows.results + part.number * (rows.taps - 1)
       let copy = workspace + layout.copies + copied * width
-      load(
-        data, part.sample, x, to: copy, width: width, channels: channels,
-        rows: (rows.start + rows.results * part.rows.lowerBound, height, rows.dataExtent),
-        columns: (columns.start, columns.dataCount(columns.tiles), columns.dataExtent),
-        circular: (rows.isCircular, columns.isCircular))
+      let runs = Runs(
+        rows.start + rows.results * part.rows.lowerBound, rows.dataCount(part.rows.count),
+        rows.dataExtent, rows.isCircular)
+      load(data, part.sample, x, to: copy, strides, runs, columnRuns)
       let tiles = shape(
         convoy_winograd_data, from: (width, channels),
         to: (columns.points * layout.dataPlane, layout.dataPlane),
@@ -79,12 +81,13 @@ extension WinogradNest {
   ) {
     let channels = padded(outputs)
     let width = columns.results * columns.tiles * channels
+    let strides = [width, channels] + results.packedChannels
+    let columnRuns = Runs(0, columns.results * columns.tiles, columns.extent, false)
     eachPart(group, channels: channels) { part in
       let copy = workspace + layout.copies + part.first * rows.results * width
-      load(
-        results, part.sample, y, to: copy, width: width, channels: channels,
-        rows: (rows.results * part.rows.lowerBound, rows.results * part.rows.count, rows.extent),
-        columns: (0, columns.results * columns.tiles, columns.extent), circular: (false, false))
+      let runs = Runs(
+        rows.results * part.rows.lowerBound, rows.results * part.rows.count, rows.extent, false)
+      load(results, part.sample, y, to: copy, strides, runs, columnRuns)
       let tiles = shape(
         convoy_winograd_results, from: (width, channels),
         to: (columns.points * layout.resultPlane, layout.resultPlane),
@@ -104,23 +107,19 @@ extension WinogradNest {
   /// wraps.
   private func load<Element: TensorElement>(
     _ copy: Copy, _ sample: Int, _ given: UnsafePointer<Element>,
-    to packed: UnsafeMutablePointer<Element>, width: Int, channels: Int,
-    rows: (start: Int, count: Int, extent: Int),
-    columns: (start: Int, count: Int, extent: Int), circular: (rows: Bool, columns: Bool)
+    to packed: UnsafeMutablePointer<Element>, _ strides: [Int], _ rows: Runs, _ columns: Runs
   ) {
     let from = given + copy.samples[sample]
-    let strides = [width, channels] + copy.packedChannels
-    let rowRuns = runs(rows.start, rows.count, rows.extent, circular.rows)
-    let columnRuns = runs(columns.start, columns.count, columns.extent, circular.columns)
-    func covered(_ runs: [Run]) -> Int { runs.reduce(0) { $0 + $1.count } }
-    if covered(rowRuns) < rows.count || covered(columnRuns) < columns.count {
-      packed.fillWithZeros(count: rows.count * width)
+    if rows.covered < rows.count || columns.covered < columns.count {
+      packed.fillWithZeros(count: rows.count * strides[0])
     }
-    for row in rowRuns {
-      for column in columnRuns {
+    var extents = [0, 0] + copy.channels
+    rows.each { row in
+      columns.each { column in
+        extents[0] = row.count
+        extents[1] = column.count
         Element.permute(
-          extents: [row.count, column.count] + copy.channels,
-          to: packed + row.to * width + column.to * channels, strides,
+          extents: extents, to: packed + row.to * strides[0] + column.to * strides[1], strides,
           from: from + row.from * copy.strides[0] + column.from * copy.strides[1], copy.strides)
       }
     }
@@ -133,9 +132,36 @@ extension WinogradNest {
     let count: Int
   }
 
-  private func runs(_ start: Int, _ count: Int, _ extent: Int, _ circular: Bool) -> [Run] {
-    segments(count: count, coefficient: 1, offset: start, extent: extent, circular: circular).map {
-      Run(from: start + $0.start - $0.wraps * extent, to: $0.start, count: $0.length)
+  /// The runs that a range of indices consists of: one, if it does not wrap. Parts are many and small, so
+  /// no list is made of that.
+  private struct Runs {
+    /// Indices of the copy, and those that the tensor has.
+    let count: Int
+    let covered: Int
+    private let first: Run
+    private let others: [Run]
+
+    init(_ start: Int, _ count: Int, _ extent: Int, _ circular: Bool) {
+      self.count = count
+      guard circular else {
+        let low = max(0, start)
+        covered = max(0, min(extent, start + count) - low)
+        first = Run(from: low, to: low - start, count: covered)
+        others = []
+        return
+      }
+      others = segments(
+        count: count, coefficient: 1, offset: start, extent: extent, circular: true
+      ).map {
+        Run(from: start + $0.start - $0.wraps * extent, to: $0.start, count: $0.length)
+      }
+      covered = others.reduce(0) { $0 + $1.count }
+      first = Run(from: 0, to: 0, count: 0)
+    }
+
+    func each(_ body: (Run) -> Void) {
+      if first.count > 0 { body(first) }
+      for run in others { body(run) }
     }
   }
 
@@ -198,14 +224,14 @@ extension WinogradNest {
     let channels = padded(outputs)
     let width = columns.results * columns.tiles * channels
     let store = adding ? Element.add : Element.permute
+    let strides = [width, channels] + results.packedChannels
     eachPart(group, channels: channels) { part in
       let first = rows.results * part.rows.lowerBound
       let count = min(rows.results * part.rows.count, rows.extent - first)
       store(
         [count, columns.extent] + results.channels,
         y + results.samples[part.sample] + first * results.strides[0], results.strides,
-        UnsafePointer(workspace + layout.copies + part.first * rows.results * width),
-        [width, channels] + results.packedChannels)
+        UnsafePointer(workspace + layout.copies + part.first * rows.results * width), strides)
     }
   }
 }
