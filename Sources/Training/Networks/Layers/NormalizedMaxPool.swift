@@ -68,7 +68,10 @@ public final class NormalizedMaxPool: Layer {
       let line = try normalization.gradientLine(
         sums, of: gradients.count, affine, pass.communicator)
       return Tiles(count: gradients.count) { [self] tile in
-        guard let gradient = made[tile], let found = maxima.take(tile) else { return nil }
+        guard let gradient = made[tile] else { return nil }
+        guard let found = maxima.take(tile) else {
+          preconditionFailure("tile \(tile) goes back twice, or before it went forward")
+        }
         return inputGradient(inputs[tile], gradient, found, affine, line)
       }
     }

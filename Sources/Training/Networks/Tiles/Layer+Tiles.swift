@@ -22,14 +22,16 @@ extension Layer {
       var pass = pass
       pass.tile = tile
       let (output, pullback) = try forward(input, pass)
-      if pass.isTraining { pullbacks[tile] = pullback }
+      pullbacks[tile] = pullback
       return output
     }
     let pullback: TilesPullback = { gradients in
       gradients.map { tile, gradient in
         guard let gradient else { return nil }
-        // In evaluation the layer's own says what is wrong.
-        return try (pullbacks.take(tile) ?? noPullback("tile \(tile)"))(gradient)
+        guard let pullback = pullbacks.take(tile) else {
+          preconditionFailure("tile \(tile) goes back twice, or before it went forward")
+        }
+        return try pullback(gradient)
       }
     }
     return (output, pullback)
