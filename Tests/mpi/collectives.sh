@@ -58,7 +58,8 @@ watched "ranks end at different times" 0 '^1 passed, 0 failed$' 3 apart '' 'sign
 alone() {
   folder=$work/alone
   rm -rf "$folder" && mkdir "$folder"
-  "$binaries/MPISelfTest" absent "$folder" >"$work/alone.out" 2>&1 &
+  # Under nohup the signal would be ignored from the start, and rightly stay so.
+  env --default-signal "$binaries/MPISelfTest" absent "$folder" >"$work/alone.out" 2>&1 &
   # It is in its step a second after it wrote the file; then it sleeps for a minute.
   sleep 3
   kill -s "$1" $!
