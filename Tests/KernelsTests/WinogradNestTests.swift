@@ -57,6 +57,8 @@ import Testing
     var generator = Generator(seed: UInt64(seed) ^ 0x51309)
     var checked: Set<String> = []
     var runs: Set<Int> = []
+    // Whether blocks of outputs are taken in several parts, in one group and in several.
+    var inParts: Set<Bool> = []
     for _ in 0..<60 {
       let nest = Self.randomNest(using: &generator)
       guard nest.loops.reduce(1, *) < 400_000 else { continue }
@@ -79,6 +81,9 @@ import Testing
           let exact = max(candidate.rows.results, candidate.columns.results) == 2
           checked.insert("\(role) \(candidate.rows.results) \(candidate.columns.results)")
           runs.insert(candidate.layout.runs)
+          if candidate.outputBlocks > candidate.layout.blocks {
+            inParts.insert(candidate.hasOneGroup)
+          }
           func check<Element: TensorElement>(
             _ found: [Element], _ expected: [Double], _ what: String
           ) {
@@ -102,6 +107,8 @@ import Testing
     #expect(checked.count >= 10, "\(checked.sorted())")
     // Most seeds have nests of four, too.
     #expect(runs.isSuperset(of: [1, 2]))
+    // Most seeds in several groups, too.
+    #expect(inParts.contains(true))
   }
 
   @Test func chosenWhereItIsFaster() {

@@ -146,10 +146,11 @@ extension WinogradNest.Workspace {
     data = put(points * dataPlane)
     resultPlane = tiles * lanes + lanes
     resultBlock = points * resultPlane
-    results = put(resultBlock * (writesTaps ? outputBlocks : 1))
+    blocks = min(outputBlocks, WinogradNest.blocksAtOnce)
+    results = put(resultBlock * (writesTaps ? outputBlocks : blocks))
     tapPlane = inputs.count * lanes + lanes
     tapBlock = points * tapPlane
-    let tapCount = tapBlock * (groups == 1 ? 1 : outputBlocks)
+    let tapCount = tapBlock * (groups == 1 ? blocks : outputBlocks)
     if writesTaps { taps = put(tapCount) }
     runs = WinogradNest.runs(groups: groups)
     runStep = count
@@ -175,7 +176,8 @@ extension WinogradNest {
     let added = writesTaps ? 0.1 * Double((layout.runs - 1) * layout.tapBlock) * outputBlocks : 0
     let products =
       Double(groups) * outputBlocks * points
-      * BatchReduceEstimate.nanoseconds(columns: across, depth: depth)
+      * BatchReduceEstimate.nanoseconds(
+        columns: across, depth: depth, repeats: Double(layout.blocks))
     // Transforms: a tile's vectors read and written.
     let perTile = points * 0.95
     let tapVectors = Double(inputs) * outputBlocks
@@ -187,22 +189,24 @@ extension WinogradNest {
     let resultsCopied =
       Double(groups) * tiles * Double(rows.results * columns.results) * outputBlocks * Double(lanes)
     let tapsCopied = Double(rows.taps * columns.taps) * tapVectors * Double(lanes)
-    let copies = 0.25 * (dataCopied + resultsCopied) + 0.5 * tapsCopied
-    // What the second-level cache does not hold is read again from the third, or from memory.
-    let cache = 200_000.0
+    let copies = 0.2 * (dataCopied + resultsCopied) + 0.5 * tapsCopied
+    // The more a group has, the more of it has left the nearer caches when it is read again.
     let data = points * tiles * inputBlocks * Double(lanes)
+    let results = points * tiles * outputBlocks * Double(lanes)
+    let copied = (dataCopied + resultsCopied) / Double(groups)
+    let passes = (outputBlocks / Double(layout.blocks)).rounded(.up)
+    let footprint = data + copied / 2 + (writesTaps ? results : results / passes)
+    let far = min(0.06, 5e-8 * footprint)
+    // Taps are fetched while they wait to be multiplied; those that are written, each run's own, are not.
     let taps = groups == 1 ? 0 : Double(layout.tapBlock) * outputBlocks
-    let results =
-      writesTaps ? points * tiles * outputBlocks * Double(lanes) : Double(layout.resultBlock)
     func price(_ elements: Double) -> Double {
-      elements > 4_000_000 ? 0.3 : elements > cache ? 0.05 : 0
+      elements > 4_000_000 ? 0.3 : elements > 200_000 ? 0.05 : 0
     }
-    let held = data + results + taps
+    let tapPrice = writesTaps ? price(taps * Double(layout.runs)) : 0.15 * price(footprint + taps)
     let again =
       Double(groups)
-      * (data * outputBlocks * price(data + Double(layout.tapBlock)) + (taps + results)
-        * price(held))
+      * (far * ((1 + passes) * data + 2 * results + 2 * copied) + taps * tapPrice)
     // Every group starts its loops anew, and hands them to threads.
-    return products + transforms + copies + again + added + 500 + 3000 * Double(groups)
+    return products + transforms + copies + again + added + 500 + 1000 * Double(groups)
   }
 }

@@ -211,7 +211,9 @@ extension WinogradNest {
         count: (range.count, columns.tiles), fromStep: (columns.tiles * Self.lanes, Self.lanes),
         toStep: (rows.results * width, columns.results * channels))
       Element.winograd(
-        tiles, workspace + layout.results + range.lowerBound * columns.tiles * Self.lanes,
+        tiles,
+        workspace + layout.results + block % layout.blocks * layout.resultBlock
+          + range.lowerBound * columns.tiles * Self.lanes,
         workspace + layout.copies + block * Self.lanes
           + range.lowerBound * rows.results * width)
     }

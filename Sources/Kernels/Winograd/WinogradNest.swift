@@ -63,6 +63,8 @@ struct WinogradNest: Sendable {
   let nanoseconds: Double
 
   static let lanes = Int(CONVOY_LANES)
+  /// Blocks of outputs at a time, by measurement: of one, wide layers took up to a fifth longer.
+  static let blocksAtOnce = 8
 
   var workspaceCount: Int { layout.count }
   var rowCount: Int { sampleCount * rows.tiles }
@@ -84,17 +86,20 @@ struct WinogradNest: Sendable {
     /// Runs of groups, and elements from the place of one to that of the next.
     var runs = 1
     var runStep = 0
+    /// Blocks of outputs that a point's product makes before the next point's: while they are made, the
+    /// point's data stay in the first-level cache.
+    var blocks = 1
     /// Of the first run: copies of data, and of results: one after the other, never together.
     var copies = 0
     /// Points of the data: [point][tile][input].
     var data = 0
     var dataPlane = 0
-    /// Points of the results: [point][tile][lane], and for taps' gradients [block] around it.
+    /// Points of the results, [block][point][tile][lane]: for taps' gradients of all blocks.
     var results = 0
     var resultPlane = 0
     var resultBlock = 0
-    /// Points of the taps, [block][point][input][lane]; one block if there is one group. For results all
-    /// runs have them in common, of the taps' gradients each has its own.
+    /// Points of the taps, [block][point][input][lane]: all blocks, or `blocks` of them if there is one
+    /// group. For results all runs have them in common, of the taps' gradients each has its own.
     var taps = 0
     var tapPlane = 0
     var tapBlock = 0
@@ -127,14 +132,21 @@ struct WinogradNest: Sendable {
     }
     eachGroup(workspace) { group, own, _ in
       loadData(group, x, own)
-      for block in 0..<outputBlocks {
-        if hasOneGroup { transformTaps(block, workspace) }
-        let taps = workspace + layout.taps + tapBlock(block)
+      eachBlocks { blocks in
+        if hasOneGroup {
+          ThreadPool.run(count: blocks.count) { transformTaps(blocks.lowerBound + $0, workspace) }
+        }
         multiply(
-          columns: group.count * columns.tiles, depth: inputs, a: (taps, layout.tapPlane),
-          aStep: Self.lanes, b: (own + layout.data, layout.dataPlane), bDepth: 1,
-          bColumn: padded(inputs), c: (own + layout.results, layout.resultPlane), adding: false)
-        untransformResults(group.count, block, own)
+          columns: group.count * columns.tiles, depth: inputs,
+          a: PointMatrices(
+            start: workspace + layout.taps + tapBlock(blocks.lowerBound), plane: layout.tapPlane,
+            block: layout.tapBlock), aStep: Self.lanes,
+          b: PointMatrices(start: own + layout.data, plane: layout.dataPlane, block: 0), bDepth: 1,
+          bColumn: padded(inputs),
+          c: PointMatrices(
+            start: own + layout.results, plane: layout.resultPlane, block: layout.resultBlock),
+          blocks: blocks.count, adding: false)
+        for block in blocks { untransformResults(group.count, block, own) }
       }
       storeResults(group, y, own, adding: adding)
     }
@@ -147,14 +159,21 @@ struct WinogradNest: Sendable {
     eachGroup(workspace) { group, own, isFirst in
       loadData(group, x, own)
       loadResults(group, y, own)
-      for block in 0..<outputBlocks {
+      eachBlocks { blocks in
+        let first = blocks.lowerBound
         multiply(
           columns: inputs, depth: group.count * columns.tiles,
-          a: (own + layout.results + block * layout.resultBlock, layout.resultPlane),
-          aStep: Self.lanes, b: (own + layout.data, layout.dataPlane),
+          a: PointMatrices(
+            start: own + layout.results + first * layout.resultBlock, plane: layout.resultPlane,
+            block: layout.resultBlock), aStep: Self.lanes,
+          b: PointMatrices(start: own + layout.data, plane: layout.dataPlane, block: 0),
           bDepth: padded(inputs), bColumn: 1,
-          c: (own + layout.taps + tapBlock(block), layout.tapPlane), adding: !isFirst)
-        if hasOneGroup { untransformTaps(block, workspace) }
+          c: PointMatrices(
+            start: own + layout.taps + tapBlock(first), plane: layout.tapPlane,
+            block: layout.tapBlock), blocks: blocks.count, adding: !isFirst)
+        if hasOneGroup {
+          ThreadPool.run(count: blocks.count) { untransformTaps(first + $0, workspace) }
+        }
       }
     }
     if !hasOneGroup {
@@ -190,25 +209,41 @@ struct WinogradNest: Sendable {
     if layout.runs == 1 { run(0) } else { ThreadPool.run(count: layout.runs, run) }
   }
 
-  func tapBlock(_ block: Int) -> Int { hasOneGroup ? 0 : block * layout.tapBlock }
+  /// Where the taps' points of a block are, from those of the first.
+  func tapBlock(_ block: Int) -> Int {
+    (hasOneGroup ? block % layout.blocks : block) * layout.tapBlock
+  }
 
-  /// c[column, lane] = Σ_k a[k, lane]·b[k, column] at every point.
+  private func eachBlocks(_ body: (Range<Int>) -> Void) {
+    for first in stride(from: 0, to: outputBlocks, by: layout.blocks) {
+      body(first..<min(first + layout.blocks, outputBlocks))
+    }
+  }
+
+  /// Matrices of all points, and steps from point to point and from block to block.
+  private struct PointMatrices<Element> {
+    let start: UnsafeMutablePointer<Element>
+    let plane: Int
+    let block: Int
+  }
+
+  /// c[column, lane] = Σ_k a[k, lane]·b[k, column] at every point, for so many blocks of lanes.
   private func multiply<Element: TensorElement>(
-    columns: Int, depth: Int, a: (UnsafeMutablePointer<Element>, plane: Int), aStep: Int,
-    b: (UnsafeMutablePointer<Element>, plane: Int), bDepth: Int, bColumn: Int,
-    c: (UnsafeMutablePointer<Element>, plane: Int), adding: Bool
+    columns: Int, depth: Int, a: PointMatrices<Element>, aStep: Int, b: PointMatrices<Element>,
+    bDepth: Int,
+    bColumn: Int, c: PointMatrices<Element>, blocks: Int, adding: Bool
   ) {
     var zero = 0
     withUnsafePointer(to: &zero) { zero in
       let shape = ConvoyBatchReduce(
         lanes: Self.lanes, columns: columns, depth: depth, count: 1, a_offsets: zero,
         b_offsets: zero, a_k: aStep, b_k: bDepth, b_j: bColumn, c_j: Self.lanes,
-        adding: adding ? 1 : 0, repeats: 1, a_r: 0, b_r: 0, c_r: 0)
-      let nanoseconds = 0.1 * Double(points) * Double(columns) * Double(depth)
+        adding: adding ? 1 : 0, repeats: blocks, a_r: a.block, b_r: b.block, c_r: c.block)
+      let nanoseconds = 0.1 * Double(points) * Double(columns) * Double(depth) * Double(blocks)
       ThreadPool.run(over: points, nanoseconds: nanoseconds) { points in
         for point in points {
           Element.batchReduce(
-            shape, a.0 + point * a.plane, b.0 + point * b.plane, c.0 + point * c.plane)
+            shape, a.start + point * a.plane, b.start + point * b.plane, c.start + point * c.plane)
         }
       }
     }
