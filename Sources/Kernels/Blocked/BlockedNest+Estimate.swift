@@ -4,16 +4,25 @@ enum BatchReduceEstimate {
   /// Columns whose sums the kernel holds in registers.
   static let blockColumns = 28
 
+  /// Columns that the kernel takes at a time: fewer where they lie half pages apart, and would drive each
+  /// other out of the first-level cache.
+  ///
+  /// - Parameter step: elements from column to column.
+  static func blockColumns(step: Int) -> Int {
+    step == 0 || step % 512 != 0 ? blockColumns : step % 1024 != 0 ? 14 : 10
+  }
+
   /// Nanoseconds of one matrix: 0.3 per step of the summed loops and block of columns, 0.133 per column of
   /// it, and what a call, a block and a column cost.
   ///
   /// - Parameters:
+  ///   - step: elements from column to column.
   ///   - list: entries of the list of offsets.
   ///   - repeats: matrices of one call.
   static func nanoseconds(
-    columns: Double, depth: Double, list: Double = 1, repeats: Double = 1
+    columns: Double, step: Int = 1, depth: Double, list: Double = 1, repeats: Double = 1
   ) -> Double {
-    let blocks = (columns / Double(blockColumns)).rounded(.up)
+    let blocks = (columns / Double(blockColumns(step: step))).rounded(.up)
     return 25 / repeats + blocks * (4 + list * (1.5 + depth * 0.3))
       + columns * (1 + list * depth * 0.133)
   }
@@ -25,15 +34,18 @@ extension BlockedNest.Problem {
   /// Nanoseconds that a call of the kernel takes with all it needs in cache.
   ///
   /// - Parameters:
+  ///   - columnStep: elements of the other source from column to column.
   ///   - list: entries of the list of offsets.
   ///   - repeats: how often the kernel repeats that by itself.
-  func perCall(_ choice: BlockedNest.Choice, list: Double, repeats: Double) -> Double {
+  func perCall(
+    _ choice: BlockedNest.Choice, columnStep: Int = 1, list: Double, repeats: Double
+  ) -> Double {
     let columns = choice.columns.map { Double(loops[$0]) } ?? 1
     let depth = choice.depth.map { Double(loops[$0]) } ?? 1
     switch choice.kernel {
     case .batchReduce:
       return BatchReduceEstimate.nanoseconds(
-        columns: columns, depth: depth, list: list, repeats: repeats)
+        columns: columns, step: columnStep, depth: depth, list: list, repeats: repeats)
     case .laneProducts:
       let lanes = loops[choice.lanes]
       let width = [16, 8, 4].first { $0 <= lanes } ?? 1

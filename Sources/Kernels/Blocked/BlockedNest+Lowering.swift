@@ -122,7 +122,7 @@ extension BlockedNest.Problem {
     let calls =
       outer.reduce(Double(blocks)) { $0 * Double(loops[$1]) }
       * (isTileSummed ? Double((tileExtent + tileCount - 1) / tileCount) : Double(tileExtent))
-    let perBlock = isElementwise ? 1 : BatchReduceEstimate.blockColumns
+    let perBlock = isElementwise ? 1 : BatchReduceEstimate.blockColumns(step: columns.b)
     let columnBlocks = Double((columns.count + perBlock - 1) / perBlock)
     let lanes = Double(isElementwise ? laneExtent : BlockedNest.lanes)
     // Of one tile.
@@ -132,7 +132,8 @@ extension BlockedNest.Problem {
       walked[0] = LoopLevel(count: tileCount, a: level.a, b: level.b, d: level.d)
     }
     let inner = choice.lanesInside ? laneLevel : walked.last ?? laneLevel
-    let perCall = perCall(choice, list: list, repeats: Double(inner.count))
+    let perCall = perCall(
+      choice, columnStep: columns.b, list: list, repeats: Double(inner.count))
     let copies = layouts.indices.reduce(0.0) {
       // A copy that no cache holds is written to memory and read again.
       let isLarge = (layouts[$1].place.pack?.count ?? 0) > 4 * Self.tileElements

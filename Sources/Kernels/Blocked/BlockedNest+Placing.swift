@@ -72,14 +72,21 @@ extension BlockedNest.Problem {
     }
     var packedStrides = [Int](repeating: 0, count: dimensions.count)
     var count = 1
+    /// What an index of anything may be read at, without the gaps between lines.
+    var places = 1
     for dimension in order {
+      // Lines half a page apart want the same few lines of a cache.
+      if !inPanels, count % 512 == 0, extent(dimension) > 1 { count += BlockedNest.lanes }
       packedStrides[dimension] = count
-      count *= inPanels && dimension == lane ? BlockedNest.lanes : extent(dimension)
+      let length = inPanels && dimension == lane ? BlockedNest.lanes : extent(dimension)
+      count *= length
+      places *= length
     }
     let panelStride = count
     let lanes = inPanels ? lane.map { ranges[$0].count } ?? 1 : 1
     let panels = inPanels ? (lanes + BlockedNest.lanes - 1) / BlockedNest.lanes : 1
     count *= panels
+    places *= panels
 
     var copies: [TilePack.Copy] = [
       .init(
@@ -143,7 +150,7 @@ extension BlockedNest.Problem {
     }
     var layout = Layout(
       place: .init(
-        pack: TilePack(copies: copies, count: count, hasBorder: covered < count), scratch: 0,
+        pack: TilePack(copies: copies, count: count, hasBorder: covered < places), scratch: 0,
         base: base, tileStride: tile.map { strides[$0] } ?? 0), strides: strides,
       blockStride: inPanels ? panelStride : strides[choice.lanes] * BlockedNest.lanes)
     layout.copied =

@@ -66,7 +66,7 @@ extension BlockedNest {
   /// How many indices of the innermost level the kernel walks for each block of columns: so many that
   /// the lanes' source is still in the second-level cache for the next block.
   private func mostRepeats(count: Int) -> Int {
-    columns.count <= BatchReduceEstimate.blockColumns
+    columns.count <= BatchReduceEstimate.blockColumns(step: columns.b)
       ? Int.max : max(1, Problem.tileElements / (count * depth.count * Self.lanes))
   }
 

@@ -142,14 +142,17 @@ extension WinogradNest.Workspace {
     let resultCopy =
       rows.results * groupRows * columns.results * columns.tiles * outputBlocks * lanes
     copies = put(max(dataCopy, resultCopy))
-    dataPlane = tiles * channels + lanes
+    dataTile = channels % 512 == 0 ? channels + lanes : channels
+    dataPlane = tiles * dataTile + lanes
     data = put(points * dataPlane)
     resultPlane = tiles * lanes + lanes
     resultBlock = points * resultPlane
-    blocks = min(outputBlocks, WinogradNest.blocksAtOnce)
-    results = put(resultBlock * (writesTaps ? outputBlocks : blocks))
     tapPlane = inputs.count * lanes + lanes
     tapBlock = points * tapPlane
+    blocks = min(outputBlocks, WinogradNest.blocksAtOnce)
+    // Of one group, what is transformed should not have left for memory when it is multiplied.
+    if groups == 1 { blocks = max(1, min(blocks, WinogradNest.tapsAtOnce / tapBlock)) }
+    results = put(resultBlock * (writesTaps ? outputBlocks : blocks))
     let tapCount = tapBlock * (groups == 1 ? blocks : outputBlocks)
     if writesTaps { taps = put(tapCount) }
     runs = WinogradNest.runs(groups: groups)

@@ -66,12 +66,13 @@ extension WinogradNest {
         convoy_winograd_data, from: (width, channels),
         to: (columns.points * layout.dataPlane, layout.dataPlane),
         count: (columns.tiles, channels / Self.lanes),
-        fromStep: (columns.results * channels, Self.lanes), toStep: (channels, Self.lanes))
+        fromStep: (columns.results * channels, Self.lanes),
+        toStep: (layout.dataTile, Self.lanes))
       for row in part.rows.indices {
         let row = row - part.rows.lowerBound
         Element.winograd(
           tiles, copy + row * rows.results * width,
-          workspace + layout.data + (part.first + row) * columns.tiles * channels)
+          workspace + layout.data + (part.first + row) * columns.tiles * layout.dataTile)
       }
     }
   }

@@ -65,6 +65,8 @@ struct WinogradNest: Sendable {
   static let lanes = Int(CONVOY_LANES)
   /// Blocks of outputs at a time, by measurement: of one, wide layers took up to a fifth longer.
   static let blocksAtOnce = 8
+  /// Elements of the taps of so many blocks.
+  static let tapsAtOnce = 1_250_000
 
   var workspaceCount: Int { layout.count }
   var rowCount: Int { sampleCount * rows.tiles }
@@ -80,8 +82,9 @@ struct WinogradNest: Sendable {
   /// take; within one group threads would meet too often.
   static func runs(groups: Int) -> Int { groups >= 8 ? 4 : groups >= 2 ? 2 : 1 }
 
-  /// Where things lie in the workspace, in elements. A point's plane is not a multiple of a page, or all
-  /// points of a tile would want the same lines of the first-level cache.
+  /// Where things lie in the workspace, in elements. A point's plane is not a multiple of a page, nor a
+  /// tile's of half of one, or all points of a tile, and all tiles of a point, would want the same lines of
+  /// the first-level cache.
   struct Workspace: Sendable {
     /// Runs of groups, and elements from the place of one to that of the next.
     var runs = 1
@@ -94,6 +97,8 @@ struct WinogradNest: Sendable {
     /// Points of the data: [point][tile][input].
     var data = 0
     var dataPlane = 0
+    /// From tile to tile.
+    var dataTile = 0
     /// Points of the results, [block][point][tile][lane]: for taps' gradients of all blocks.
     var results = 0
     var resultPlane = 0
@@ -142,7 +147,7 @@ struct WinogradNest: Sendable {
             start: workspace + layout.taps + tapBlock(blocks.lowerBound), plane: layout.tapPlane,
             block: layout.tapBlock), aStep: Self.lanes,
           b: PointMatrices(start: own + layout.data, plane: layout.dataPlane, block: 0), bDepth: 1,
-          bColumn: padded(inputs),
+          bColumn: layout.dataTile,
           c: PointMatrices(
             start: own + layout.results, plane: layout.resultPlane, block: layout.resultBlock),
           blocks: blocks.count, adding: false)
@@ -167,7 +172,7 @@ struct WinogradNest: Sendable {
             start: own + layout.results + first * layout.resultBlock, plane: layout.resultPlane,
             block: layout.resultBlock), aStep: Self.lanes,
           b: PointMatrices(start: own + layout.data, plane: layout.dataPlane, block: 0),
-          bDepth: padded(inputs), bColumn: 1,
+          bDepth: layout.dataTile, bColumn: 1,
           c: PointMatrices(
             start: own + layout.taps + tapBlock(first), plane: layout.tapPlane,
             block: layout.tapBlock), blocks: blocks.count, adding: !isFirst)
