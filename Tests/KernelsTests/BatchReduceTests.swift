@@ -13,15 +13,19 @@ import Testing
 
   private func check<Element: TensorElement>(_ type: Element.Type, seed: UInt64) {
     var random = Generator(seed: seed)
-    for lanes in 1...Int(CONVOY_LANES) {
+    // Whole blocks more often, for they are also taken in pairs.
+    let whole = Array(repeating: Int(CONVOY_LANES), count: 8)
+    for lanes in Array(1..<Int(CONVOY_LANES)) + whole {
       let columns = Int.random(in: 1...60, using: &random)
       let depth = Int.random(in: 1...9, using: &random)
       let count = Int.random(in: 0...5, using: &random)
       let width = Int(CONVOY_LANES)
       let (aStep, cStep) = (width + Int.random(in: 0...3, using: &random), lanes + 3)
       let isAcross = Bool.random(using: &random)
-      let (bDepth, bColumn) = isAcross ? (1, depth + 2) : (columns + 1, 1)
-      let repeats = Int.random(in: 1...3, using: &random)
+      // Half a page and a page apart fewer columns are taken at a time.
+      let apart = [depth + 2, depth + 2, 512, 1024].randomElement(using: &random) ?? 1
+      let (bDepth, bColumn) = isAcross ? (1, apart) : (columns + 1, 1)
+      let repeats = Int.random(in: 1...5, using: &random)
       // Along lanes or along columns.
       let (aRepeat, bRepeat, cRepeat) =
         Bool.random(using: &random)
@@ -32,7 +36,7 @@ import Testing
       }
       let aCount = (depth + 5) * aStep + width + repeats * aRepeat
       let a = elements(aCount)
-      let b = elements((depth + 2) * (columns + 2) + 8 + repeats * bRepeat)
+      let b = elements((depth + 2) * (columns + 2) + columns * bColumn + 8 + repeats * bRepeat)
       let aOffsets = (0..<count).map { _ in Int.random(in: 0...4, using: &random) * aStep }
       let bOffsets = (0..<count).map { _ in Int.random(in: 0...2, using: &random) }
       for adding in [false, true] {

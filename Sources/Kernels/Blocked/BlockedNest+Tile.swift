@@ -66,7 +66,10 @@ extension BlockedNest {
   /// How many indices of the innermost level the kernel walks for each block of columns: so many that
   /// the lanes' source is still in the second-level cache for the next block.
   private func mostRepeats(count: Int) -> Int {
-    columns.count <= BatchReduceEstimate.blockColumns(step: columns.b)
+    // Of lanes that do not lie apart the kernel takes two blocks with half as many columns.
+    let atOnce =
+      BatchReduceEstimate.blockColumns(step: columns.b) / (depth.a < 8 * Self.lanes ? 2 : 1)
+    return columns.count <= atOnce
       ? Int.max : max(1, Problem.tileElements / (count * depth.count * Self.lanes))
   }
 
