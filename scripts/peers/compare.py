@@ -23,10 +23,11 @@ FORMS = ["DENSE", "CP", "TK", "TT", "TR", "RCP", "RTK", "RTT", "RTR"]
 class Peer:
     """torch_layers.py --serve: one process, asked for one case at a time."""
 
-    def __init__(self, python, cases, threads, cores):
+    def __init__(self, python, cases, threads, cores, plain):
         self.process = subprocess.Popen(
             [*pinned(cores), python, "-B", str(ROOT / "scripts/peers/torch_layers.py"),
-             "--cases", str(cases), "--threads", str(threads), "--serve"],
+             "--cases", str(cases), "--threads", str(threads), "--serve",
+             *(["--plain"] if plain else [])],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def measure(self, index):
@@ -183,6 +184,8 @@ def parse():
                         "as convoy calibrate writes them; otherwise measured anew for each case")
     parser.add_argument("--write", action="store_true",
                         help="write the tables into docs/performance.md, between its markers")
+    parser.add_argument("--plain", action="store_true", help="a peer as most would write it: the "
+                        "kernel rebuilt or the factors one by one, channels first, default allocator")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements there")
     parser.add_argument("--cores", help="e.g. 0,1; otherwise the last of those this may use")
     parser.add_argument("--convoy", help=argparse.SUPPRESS)
@@ -190,6 +193,8 @@ def parse():
     options = parser.parse_args()
     if min(options.threads, options.sample, options.repetitions) < 1:
         parser.error("--threads, --sample and --repetitions must be at least 1")
+    if options.plain and options.write:
+        parser.error("--write is for the tables against the harder peer, without --plain")
     if not options.convoy or not options.peer_python:
         parser.error("is to be started by scripts/bench-peers")
     allowed = sorted(os.sched_getaffinity(0))
@@ -216,7 +221,8 @@ def main():
     # another's would pass too.
     with tempfile.TemporaryDirectory() as folder:
         single = Path(folder) / "case.json"
-        peer = Peer(options.peer_python, options.cases, options.threads, options.cores)
+        peer = Peer(options.peer_python, options.cases, options.threads, options.cores,
+                    options.plain)
         convoy, torch = [[] for _ in chosen], [[] for _ in chosen]
         for repetition in range(options.repetitions):
             for position, index in enumerate(chosen):
@@ -232,7 +238,8 @@ def main():
                              capture_output=True, text=True).stdout.strip()
     threads = f"{options.threads} thread" + ("s" if options.threads > 1 else "")
     report = "\n\n".join([
-        f"Forward + backward, float32, {threads}, {machine()}, against PyTorch {version} "
+        f"Forward + backward, float32, {threads}, {machine()}, against "
+        f"{'plain ' if options.plain else ''}PyTorch {version} "
         f"({len(rows)} of {len(cases)} cases, median of {options.repetitions}). "
         "A ratio above 1 means that Convoy is faster.",
         summary_table(rows), case_table(rows)])

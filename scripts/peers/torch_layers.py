@@ -301,7 +301,11 @@ def deviation(result, reference):
                for a, b in zip(result, reference))
 
 
-def measure(case, threads, repetitions, seconds):
+# What most users would write: see --plain.
+PLAIN = ("dense", "reconstruct", "factorized")
+
+
+def measure(case, threads, repetitions, seconds, plain=False):
     form, shapes = case["form"], [tuple(shape) for shape in case["shapes"]]
     if form not in KERNELS:
         raise ValueError(f"unknown form {form}")
@@ -317,7 +321,8 @@ def measure(case, threads, repetitions, seconds):
     n, height, width = shapes[0][0], *shapes[0][-2:]
     image = random(n, math.prod(shapes[0][1:-2]), height, width)
     factors = [random(*shape).requires_grad_() for shape in shapes[1:]]
-    ways = ways_of(form, shapes)
+    ways = [way for way in ways_of(form, shapes)
+            if not plain or way.name in PLAIN and not way.channels_last]
     gradient, reference = None, None
     best, times, skipped, rejected = math.inf, {}, {}, {}
     for way in ways:
@@ -377,9 +382,12 @@ def main():
     parser.add_argument("--seconds", type=float, default=1.0, help="repeat each way this long")
     parser.add_argument("--default-allocator", action="store_true",
                         help="let glibc return the memory of large tensors after each run")
+    parser.add_argument("--plain", action="store_true",
+                        help="only the kernel rebuilt and the factors one by one, channels first, "
+                        "with the default allocator")
     parser.add_argument("--serve", action="store_true", help="read indices from standard input")
     options = parser.parse_args()
-    if not options.default_allocator:
+    if not options.default_allocator and not options.plain:
         keep_memory()
     torch.set_num_threads(options.threads)
     torch.set_num_interop_threads(1)
@@ -389,7 +397,8 @@ def main():
     def answer(index):
         try:
             result = measure(
-                cases[index], options.threads, options.repetitions, options.seconds)
+                cases[index], options.threads, options.repetitions, options.seconds,
+                options.plain)
         except Exception as error:  # the next case may well work
             name = cases[index]["name"] if 0 <= index < len(cases) else None
             result = {"name": name, "error": f"{type(error).__name__}: {error}"}
