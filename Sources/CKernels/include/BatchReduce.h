@@ -28,6 +28,18 @@ struct ConvoyBatchReduce {
 /// lanes are no more than that.
 #define CONVOY_LANES 16
 
+/// Lanes that lie at least so many elements apart from step to step of the sum are not taken in pairs of
+/// blocks where columns are many.
+#define CONVOY_LANES_APART (8 * CONVOY_LANES)
+
+/// How many of `most` columns the kernel takes at a time, `apart` bytes from each other. Lines that are a
+/// multiple of half a page apart want the same two sets of a first-level cache, or the same one, of 8 or 12
+/// lines each: with more columns each line would have left when its next element is read.
+static inline long convoy_columns_at_once(long most, long apart) {
+  const long fitting = apart == 0 || apart % 2048 != 0 ? most : apart % 4096 != 0 ? 14 : 10;
+  return fitting < most ? fitting : most;
+}
+
 /// No tensor overlaps c.
 void convoy_batch_reduce_f32(
     const struct ConvoyBatchReduce *shape, const float *a, const float *b, float *c);

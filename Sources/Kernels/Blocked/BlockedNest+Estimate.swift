@@ -1,3 +1,5 @@
+import CKernels
+
 /// Times of the batch-reduce kernel with all it needs in cache. The constants were fitted to one machine (AMD
 /// EPYC with AVX-512); only ratios matter for a choice.
 enum BatchReduceEstimate {
@@ -9,7 +11,7 @@ enum BatchReduceEstimate {
   ///
   /// - Parameter step: elements from column to column.
   static func blockColumns(step: Int) -> Int {
-    step == 0 || step % 512 != 0 ? blockColumns : step % 1024 != 0 ? 14 : 10
+    convoy_columns_at_once(blockColumns, step * MemoryLayout<Float>.stride)
   }
 
   /// Nanoseconds of one matrix: 0.3 per step of the summed loops and block of columns, 0.133 per column of

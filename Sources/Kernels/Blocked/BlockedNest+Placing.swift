@@ -75,8 +75,7 @@ extension BlockedNest.Problem {
     /// What an index of anything may be read at, without the gaps between lines.
     var places = 1
     for dimension in order {
-      // Lines half a page apart want the same few lines of a cache.
-      if !inPanels, count % 512 == 0, extent(dimension) > 1 { count += BlockedNest.lanes }
+      if !inPanels, extent(dimension) > 1 { count = BlockedNest.withGap(count) }
       packedStrides[dimension] = count
       let length = inPanels && dimension == lane ? BlockedNest.lanes : extent(dimension)
       count *= length

@@ -68,7 +68,8 @@ extension BlockedNest {
   private func mostRepeats(count: Int) -> Int {
     // Of lanes that do not lie apart the kernel takes two blocks with half as many columns.
     let atOnce =
-      BatchReduceEstimate.blockColumns(step: columns.b) / (depth.a < 8 * Self.lanes ? 2 : 1)
+      BatchReduceEstimate.blockColumns(step: columns.b)
+      / (depth.a < Int(CONVOY_LANES_APART) ? 2 : 1)
     return columns.count <= atOnce
       ? Int.max : max(1, Problem.tileElements / (count * depth.count * Self.lanes))
   }

@@ -57,6 +57,10 @@ struct BlockedNest: Sendable {
 
   static let lanes = Int(CONVOY_LANES)
 
+  /// Elements from row to row of a copy: with a gap where rows would lie half a page apart and want the same
+  /// few lines of a cache.
+  static func withGap(_ count: Int) -> Int { count % 512 == 0 ? count + lanes : count }
+
   func run<Element: TensorElement>(
     into destination: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
     _ q: UnsafePointer<Element>, workspace: UnsafeMutablePointer<Element>, adding: Bool

@@ -142,7 +142,7 @@ extension WinogradNest.Workspace {
     let resultCopy =
       rows.results * groupRows * columns.results * columns.tiles * outputBlocks * lanes
     copies = put(max(dataCopy, resultCopy))
-    dataTile = channels % 512 == 0 ? channels + lanes : channels
+    dataTile = BlockedNest.withGap(channels)
     dataPlane = tiles * dataTile + lanes
     data = put(points * dataPlane)
     resultPlane = tiles * lanes + lanes
