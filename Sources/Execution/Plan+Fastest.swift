@@ -2,9 +2,6 @@ import Kernels
 import Planning
 
 extension Plan {
-  /// A quarter of a multiply-add, as minimal filtering counts, at 200 GFLOP/s.
-  private static var leastNanosecondsPerMac: Double { 0.0025 }
-
   /// The plan that this machine's kernels run fastest, by their own estimates, forward and for the
   /// gradients that are needed: whether a layer's kernel is rebuilt from its factors or the factors
   /// are walked follows from it. The order of fewest multiply-adds is not it where that takes many
@@ -19,32 +16,61 @@ extension Plan {
   /// - Throws: `OrderError`.
   public init(fastest expression: BoundExpression, needsGradient: [Bool]? = nil) throws {
     let plan = try Plan(expression, options: PlanOptions(needsGradient: needsGradient))
-    guard (3...Self.mostOperandsByStepCost).contains(expression.operands.count),
-      plan.firstUnaddressableShape == nil, plan.firstStepOfTooManyTaps == nil
+    try self.init(fastest: expression, needsGradient: needsGradient, fewestMacs: plan)
+  }
+
+  private init(
+    fastest expression: BoundExpression, needsGradient: [Bool]?, fewestMacs plan: Plan
+  ) throws {
+    guard (3...Self.mostOperandsByStepCost).contains(expression.operands.count), plan.canRun else {
+      self = plan
+      return
+    }
+    var estimates = StepEstimates(expression)
+    let known = estimates.nanoseconds(of: plan, needsGradient: needsGradient)
+    try self.init(expression, needsGradient: needsGradient, known: known) { step, needed, limit in
+      estimates.nanoseconds(step, needed: needed, limit: limit)
+    }
+  }
+
+  /// From this estimate on a search for the fastest plan may pay even for one run. It takes some 40 ms
+  /// for the layers of docs/performance.md (5 to 580), but a first run several times its estimate, for it
+  /// meets its memory for the first time.
+  static var worthSearchingSeconds: Double { 0.04 }
+
+  /// The plan to run an expression by once: the fastest, where the one of fewest multiply-adds takes
+  /// so long, by estimate, that a search is worth its time; with any optimizer but `auto` the plan that it finds.
+  ///
+  /// ```swift
+  /// let result = try Contraction<Float>(Plan(running: bound))(operands)
+  /// ```
+  ///
+  /// - Throws: `OrderError`.
+  public init(running expression: BoundExpression, options: PlanOptions = PlanOptions()) throws {
+    let plan = try Plan(expression, options: options)
+    guard options.optimizer == .auto, plan.canRun,
+      plan.estimatedSeconds(needsGradient: options.needsGradient) > Self.worthSearchingSeconds
     else {
       self = plan
       return
     }
-    // Different orders have many steps in common.
-    var known: [ContractionNest: [ContractionNest.Role: Double]] = [:]
-    try self.init(expression, needsGradient: needsGradient) { step, needed, limit in
-      guard ([step.resultShape] + step.operandShapes).allSatisfy(Plan.isAddressable) else {
-        return .infinity
-      }
-      let nest = ContractionNest(step)
-      func time(_ role: ContractionNest.Role) -> Double {
-        if let time = known[nest]?[role] { return time }
-        let time = LoweredNest(nest, writing: role).nanoseconds
-        known[nest, default: [:]][role] = time
-        return time
-      }
-      let roles =
-        [.result] + zip([ContractionNest.Role.first, .second], needed).filter(\.1).map(\.0)
-      // What no kernel here undercuts; most steps of most orders are out of the question by it alone.
-      let least = nest.loops.reduce(Self.leastNanosecondsPerMac) { $0 * Double($1) }
-      var total = least * Double(roles.count)
-      for role in roles where total < limit { total += time(role) - least }
-      return total
-    }
+    try self.init(
+      fastest: expression, needsGradient: options.needsGradient, fewestMacs: plan)
+  }
+
+  /// Whether every tensor can be addressed, and every step be lowered.
+  var canRun: Bool { firstUnaddressableShape == nil && firstStepOfTooManyTaps == nil }
+
+  /// Seconds of a run on one thread, forward and for the gradients that are needed, by the kernels' own
+  /// estimates: of use to compare plans, while a machine may be faster or slower by a factor. Of a plan that
+  /// no machine can run: infinity.
+  ///
+  /// ```swift
+  /// try Plan(fastest: bound).estimatedSeconds()  // not more than that of any other plan
+  /// ```
+  public func estimatedSeconds(needsGradient: [Bool]? = nil) -> Double {
+    guard canRun else { return .infinity }
+    var estimates = StepEstimates(expression)
+    return estimates.nanoseconds(of: self, needsGradient: needsGradient) * 1e-9
   }
 }

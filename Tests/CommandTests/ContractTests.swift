@@ -98,6 +98,7 @@ import Testing
     var seconds: Double
     var predicted: Bytes
     var measured: Bytes
+    var hash: String
   }
 
   static let reported: [(expression: String, shapes: [[Int]], rules: [String])] = [
@@ -150,6 +151,59 @@ import Testing
           + shapes.flatMap { ["--shape", $0.map(String.init).joined(separator: ",")] })
       #expect(plan.peakBytesPerRank == report.predicted.peakBytesPerRank.map(Double.init))
     }
+  }
+
+  private struct PlanForTime: Decodable {
+    struct Running: Decodable, Equatable {
+      var path: [[Int]]
+      var macs: Double
+      var estimatedSeconds: Double
+      var peakBytesPerRank: [Int]
+      var hash: String
+    }
+
+    var path: [[Int]]
+    var estimatedSeconds: Double
+    var peakBytesPerRank: [Int]
+    var hash: String
+    var running: Running
+  }
+
+  /// What takes long is run in the order that is estimated to be the fastest, unless another objective is asked
+  /// for; `plan` says beforehand which order that is, and to the byte what it takes.
+  @Test func runsWhatThePlanSaysIsRun() throws {
+    let shapes = [[32, 4, 4, 4, 32, 32], [12, 4, 4], [12, 4, 4], [12, 4, 4], [12, 3, 3]]
+    let expression = "b(s1)(s2)(s3)hw,r(t1)(s1),r(t2)(s2),r(t3)(s3),rhw->b(t1)(t2)(t3)hw|hw"
+    let folder = try TestFolder()
+    let files = shapes.indices.map { "\($0).npy" }
+    for (file, shape) in zip(files, shapes) {
+      try folder.writeCounting(file, shape: shape, element: .float32)
+    }
+    var plans: [PlanForTime] = []
+    for objective in [[], ["--objective", "macs"], ["--objective", "time"]] {
+      let options = ["--conv", "*:kind=correlation,padding=same"] + objective
+      let planned = try Convoy.run(
+        ["plan", expression, "--json"] + options
+          + shapes.flatMap { ["--shape", $0.map(String.init).joined(separator: ",")] }, in: folder)
+      try #require(planned.code == 0, "it says: \(planned.errors)")
+      let plan = try JSONDecoder().decode(PlanForTime.self, from: Data(planned.output.utf8))
+      let run = try Convoy.run(
+        ["contract", expression] + files + ["--out", "result.npy", "--report", "report.json"]
+          + options, in: folder)
+      try #require(run.code == 0, "it says: \(run.errors)")
+      let report = try JSONDecoder().decode(Report.self, from: folder.bytes("report.json"))
+      #expect(report.hash == plan.running.hash)
+      #expect(report.measured.peakBytesPerRank == plan.running.peakBytesPerRank)
+      #expect(plan.running.estimatedSeconds <= plan.estimatedSeconds)
+      if !objective.isEmpty { #expect(plan.running.hash == plan.hash) }
+      plans.append(plan)
+    }
+    #expect(plans[0].hash == plans[1].hash)
+    #expect(plans[0].running == plans[2].running)
+    #expect(plans[2].path == plans[2].running.path)
+    // Rebuilding the kernel takes more work and far less time and memory.
+    #expect(plans[2].running.macs > plans[1].running.macs)
+    #expect(plans[2].peakBytesPerRank[0] < plans[1].peakBytesPerRank[0])
   }
 
   /// The same elements with the first index fastest.

@@ -145,10 +145,11 @@ import Testing
     let run = try Convoy.run(arguments, in: TestFolder())
     #expect(run.code == 0)
     #expect(run.errors == "")
-    // The hash is the plan's own business.
+    // The hash is the plan's own business, the estimate the kernels'.
     let hash = try Regex("hash            [0-9a-f]{16}\n")
+    let time = try Regex("[0-9]+\\.[0-9]{2} [mµn]s, one")
     #expect(
-      run.output.replacing(hash, with: "") == """
+      run.output.replacing(hash, with: "").replacing(time, with: "_, one") == """
         expression      xh,h,h->xh|h
         shapes          2x1000 3 4
         result          2x1000
@@ -162,6 +163,7 @@ import Testing
            3  1,2         12    0 %         6  h,h->h|h
            4  0,3     12,000  100 %     2,000  xh,h->xh|h
         peak memory     16052 bytes (float32, one process)
+        estimated time  _, one thread
         cost            12012 (the paper's count)
 
         """)

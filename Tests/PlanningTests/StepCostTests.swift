@@ -43,6 +43,61 @@ import Testing
     }
   }
 
+  /// A bound that some plan keeps changes nothing but the number of steps that are looked at; one that none
+  /// keeps is dropped.
+  @Test(arguments: 0..<20) func aKnownPlanSavesWorkAlone(seed: Int) throws {
+    var generator = TestRandom(seed)
+    let text = "abx,bcx,cdx,dex,eax->x"
+    let bound = try BoundExpression(
+      text,
+      shapes: ["abx", "bcx", "cdx", "dex", "eax"].map { modes in
+        modes.map { Int($0.asciiValue ?? 0) * (seed + 3) % 7 + 2 }
+      })
+    var costs: [Set<[Int?]>: Double] = [:]
+    func searched(known: Double) throws -> (plan: Plan, total: Double, asked: Int) {
+      var asked = 0
+      func price(_ step: Step) -> Double {
+        let key = Set(step.operandModes + [step.resultModes])
+        if let price = costs[key] { return price }
+        let price = Double(Int.random(in: 1...1000, using: &generator))
+        costs[key] = price
+        return price
+      }
+      let plan = try Plan(bound, needsGradient: nil, known: known) { step, _, _ in
+        asked += 1
+        return price(step)
+      }
+      let total = plan.steps.filter { $0.operands.count == 2 }.reduce(0) { $0 + price($1) }
+      return (plan, total, asked)
+    }
+    let free = try searched(known: .infinity)
+    let exact = try searched(known: free.total)
+    #expect(exact.plan.path == free.plan.path)
+    #expect(exact.total == free.total)
+    #expect(exact.asked <= free.asked)
+    let impossible = try searched(known: free.total / 2)
+    #expect(impossible.plan.path == free.plan.path)
+  }
+
+  /// Nothing, as the steps of empty tensors do, or more than any number; and what differs a little with the
+  /// order in which a step's operands stand.
+  @Test(arguments: [0, 1, .infinity], 0..<3)
+  func whateverStepsCostThereIsAPlan(price: Double, largest: Int) throws {
+    let text = "ab,bc,cd->ad"
+    var extents = [7, 7, 7, 7]
+    extents[largest] = 11
+    extents[largest + 1] = price == 0 ? 0 : 13
+    let shapes = [[extents[0], extents[1]], [extents[1], extents[2]], [extents[2], extents[3]]]
+    let bound = try BoundExpression(text, shapes: shapes)
+    for known in [0, 2, .infinity] {
+      let plan = try Plan(bound, needsGradient: nil, known: known) { step, _, _ in
+        step.operands[0] < step.operands[1] ? price : price.nextUp
+      }
+      #expect(plan.steps.count == 2)
+      #expect(plan.steps.last?.resultShape == [extents[0], extents[3]])
+    }
+  }
+
   /// The result of x·f is stored as the next step likes it, not as is best for the first step alone.
   @Test(arguments: [false, true]) func layoutsAreChosenForTheStepsToCome(lastIsSpatial: Bool) throws
   {
@@ -58,6 +113,13 @@ import Testing
       return large.last == (lastIsSpatial ? spatial : mode) ? 0 : 10
     }
     #expect(plan.steps[0].resultModes.last == (lastIsSpatial ? spatial : mode))
+  }
+
+  @Test func oneOperandTakesNoSearch() throws {
+    let bound = try BoundExpression("aab->ba", shapes: [[3, 3, 4]])
+    let plan = try Plan(bound, needsGradient: nil) { _, _, _ in 1 }
+    #expect(plan.path == (try Plan(bound, options: PlanOptions()).path))
+    #expect(plan.steps.last?.resultShape == [4, 3])
   }
 
   @Test func whoNeedsAGradientIsSaid() throws {

@@ -140,12 +140,13 @@ struct ContractCommand: ParsableCommand {
     }
   }
 
-  /// In this process alone, with the order of least work.
+  /// In this process alone.
   private func contractAlone() throws {
     try checkOutputs()
     let headers = try operands.map { try NpyHeader(path: $0) }
     try requireEqualTypes(headers)
-    let plan = try options.plan(expression, shapes: headers.map(\.shape))
+    let bound = try options.bound(expression, shapes: headers.map(\.shape))
+    let plan = try options.runningPlan(bound, objective: distribution.objective)
     switch headers.first?.elementType {
     case .float64: try run(plan, Double.self, .float64)
     default: try run(plan, Float.self, .float32)

@@ -68,7 +68,7 @@ struct PlanCommand: ParsableCommand {
       let fitted = try FittedPlan<Element>(bound, options: settings, memory: memory)
       (plan, overlap) = (fitted.plan, fitted.overlap)
     } else {
-      plan = try DistributedPlan(bound, options: settings)
+      plan = try DistributedPlan(running: bound, options: settings)
     }
     let explanation = PlanExplanation(plan, machine: settings.machine, elementBytes: elementBytes)
     let needs = try rankNeeds(
@@ -115,26 +115,37 @@ struct PlanCommand: ParsableCommand {
   }
 
   private func planAlone(_ shapes: [[Int]]) throws {
-    let plan = try options.plan(expression, shapes: shapes)
-    let memory =
-      switch dtype {
-      case .float32: try Self.peakMemory(of: plan, Float.self, training: options.training)
-      case .float64: try Self.peakMemory(of: plan, Double.self, training: options.training)
-      }
+    let bound = try options.bound(expression, shapes: shapes)
+    let running = try options.runningPlan(bound, objective: distribution.objective)
+    let plan = distribution.objective == .time ? running : try options.plan(bound)
+    let needs = try processNeeds(plan)
+    let runningNeeds = try processNeeds(running)
     try draw(
       PlanExplanation(
         DistributedPlan(alone: plan), machine: .standard,
         elementBytes: dtype == .float32 ? 4 : 8))
     if json {
-      let report = PlanReport(
-        plan, peakBytes: memory.bytes, isExact: memory.isExact,
-        includesPaperCost: cost == .paper)
-      try output(try report.json())
-    } else {
-      let bytes = String(format: memory.isExact ? "%.0f" : "at least %.3g", memory.bytes)
-      try output(plan.description)
-      try output("peak memory     \(bytes) bytes (\(dtype.rawValue), one process)")
-      try outputPaperCost(plan)
+      let report = ProcessPlanReport(
+        plan, needs, running: running, runningNeeds, includesPaperCost: cost == .paper)
+      return try output(try report.json())
+    }
+    try output(plan.description)
+    try output("peak memory     \(needs.bytesText) bytes (\(dtype.rawValue), one process)")
+    if let time = needs.timeText { try output("estimated time  \(time), one thread") }
+    if running.path != plan.path, let time = runningNeeds.timeText {
+      let path = running.path.map { "\($0)" }.joined(separator: ", ")
+      try output(
+        "contract runs   another order, [\(path)]: \(time), \(runningNeeds.bytesText) bytes; "
+          + "--objective time shows it")
+    }
+    try outputPaperCost(plan)
+  }
+
+  private func processNeeds(_ plan: Plan) throws -> ProcessNeeds {
+    let gradients = options.needsGradient(plan.expression)
+    return switch dtype {
+    case .float32: try ProcessNeeds(plan, Float.self, gradients: gradients)
+    case .float64: try ProcessNeeds(plan, Double.self, gradients: gradients)
     }
   }
 
@@ -146,18 +157,6 @@ struct PlanCommand: ParsableCommand {
   private func draw(_ explanation: @autoclosure () -> PlanExplanation) throws {
     guard let svg else { return }
     try writeAtomically(to: svg, bytes: Array(explanation().drawing.utf8))
-  }
-
-  /// Exact for a plan that can be run; of one whose intermediates no machine can address, what its
-  /// tensors alone take.
-  private static func peakMemory<Element: TensorElement>(
-    of plan: Plan, _ type: Element.Type, training: Bool
-  ) throws -> (bytes: Double, isExact: Bool) {
-    guard plan.firstUnaddressableShape == nil && plan.firstStepOfTooManyTaps == nil else {
-      return (plan.peakElements * Double(MemoryLayout<Element>.stride), false)
-    }
-    let needed = training ? plan.expression.shapes.map { _ in true } : nil
-    return (Double(try Contraction<Element>(plan).peakBytes(needed: needed)), true)
   }
 
   static func extents(_ text: String) throws -> [Int] {

@@ -84,16 +84,6 @@ struct StepReport: Encodable {
   }
 }
 
-extension PlanReport<StepReport> {
-  /// In one process.
-  init(_ plan: Plan, peakBytes: Double, isExact: Bool, includesPaperCost: Bool) {
-    self.init(
-      plan, needs: RankNeeds(peakBytes: peakBytes, isExact: isExact),
-      steps: plan.steps.indices.map { StepReport($0, of: plan) }, hash: plan.hashText,
-      includesPaperCost: includesPaperCost)
-  }
-}
-
 extension Encodable {
   /// One JSON object, keys sorted, so that equal reports are equal text.
   func json() throws -> String {

@@ -14,7 +14,7 @@ struct DistributionOptionGroup: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "What to minimise on several ranks: time (default), bytes or macs.",
+      "What to minimise: time (default for running, and on several ranks), bytes or macs.",
       valueName: "macs|bytes|time"))
   var objective: Objective?
 
@@ -34,7 +34,7 @@ struct DistributionOptionGroup: ParsableArguments {
 
   /// Whether anything is asked for that only distributed plans know.
   var isDistributed: Bool {
-    ranks ?? 1 > 1 || memory != nil || objective != nil || machine != nil
+    ranks ?? 1 > 1 || memory != nil || objective == .bytes || machine != nil
   }
 
   private static let mostRanks = 1 << 20

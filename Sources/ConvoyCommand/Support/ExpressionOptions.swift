@@ -28,12 +28,30 @@ struct ExpressionOptions: ParsableArguments {
     try BoundExpression(expression, shapes: shapes, rules: try ConvRules(options: conv))
   }
 
-  /// Plans an expression for these shapes.
-  func plan(_ expression: String, shapes: [[Int]]) throws -> Plan {
-    let bound = try bound(expression, shapes: shapes)
-    let options = PlanOptions(
-      optimizer: optimizer, needsGradient: training ? shapes.map { _ in true } : nil, seed: seed)
-    return try Plan(bound, options: options)
+  /// The plan of fewest multiply-adds that the optimizer finds.
+  func plan(_ bound: BoundExpression) throws -> Plan {
+    try Plan(bound, options: planOptions(bound))
+  }
+
+  /// The plan that one process runs.
+  ///
+  /// - Parameter objective: `nil`: the time of the search and of the run; any other optimizer than `auto` has its own.
+  func runningPlan(_ bound: BoundExpression, objective: Objective?) throws -> Plan {
+    switch objective {
+    case nil: try Plan(running: bound, options: planOptions(bound))
+    case .time where optimizer == .auto:
+      try Plan(fastest: bound, needsGradient: needsGradient(bound))
+    default: try plan(bound)
+    }
+  }
+
+  /// Which operands need a gradient; `nil`: none.
+  func needsGradient(_ bound: BoundExpression) -> [Bool]? {
+    training ? bound.shapes.map { _ in true } : nil
+  }
+
+  private func planOptions(_ bound: BoundExpression) -> PlanOptions {
+    PlanOptions(optimizer: optimizer, needsGradient: needsGradient(bound), seed: seed)
   }
 }
 

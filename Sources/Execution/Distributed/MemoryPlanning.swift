@@ -18,7 +18,7 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
 
   /// Plans with the least cost for which no rank's peak exceeds `memory`.
   ///
-  /// In this order, the first that fits: the best plan as it is; without early communication; the
+  /// In this order, the first that fits: the best plan as it is (`DistributedPlan.init(running:options:)`); without early communication; the
   /// best plan whose steps hold less at once; the same with some mode run through in 2, 4, 8, …
   /// slices, the cheapest of the modes that do for the least number of slices; and the plan of the
   /// least peak that is found, whatever it costs. So what a refusal says is needed is enough.
@@ -29,7 +29,7 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
     _ expression: BoundExpression, options: DistributionOptions, memory: Int?
   ) throws {
     var attempts = Attempts(expression, options: options, memory: memory)
-    let best = try DistributedPlan(expression, options: options)
+    let best = try DistributedPlan(running: expression, options: options)
     guard let memory else {
       self = try Self(best, overlap: true)
       return

@@ -28,6 +28,8 @@ public struct DistributionOptions: Hashable, Sendable {
   public var machine: MachineModel
   /// `auto` chooses the order together with the distribution; any other optimizer fixes it.
   public var optimizer: Optimizer
+  /// The only order to consider, as of a plan by the cost of its steps; `nil`: what `optimizer` says.
+  public var order: ContractionOrder?
   /// Bytes of one element: 4 or 8.
   public var elementBytes: Int
   /// Which operands need a gradient: then the reverse pass is planned for as well. `nil`: none.
@@ -59,8 +61,8 @@ public struct DistributionOptions: Hashable, Sendable {
 
   public init(
     ranks: Int, mesh: Mesh? = nil, objective: Objective = .time, machine: MachineModel = .standard,
-    optimizer: Optimizer = .auto, elementBytes: Int = 4, needsGradient: [Bool]? = nil,
-    gradientsAsTerms: Bool = false,
+    optimizer: Optimizer = .auto, order: ContractionOrder? = nil, elementBytes: Int = 4,
+    needsGradient: [Bool]? = nil, gradientsAsTerms: Bool = false,
     inputs: [Placement]? = nil, output: Placement = .free, seed: UInt64 = 0,
     slices: Slices? = nil, stepElementLimit: Double = .infinity
   ) {
@@ -69,6 +71,7 @@ public struct DistributionOptions: Hashable, Sendable {
     self.objective = objective
     self.machine = machine
     self.optimizer = optimizer
+    self.order = order
     self.elementBytes = elementBytes
     self.needsGradient = needsGradient
     self.gradientsAsTerms = gradientsAsTerms

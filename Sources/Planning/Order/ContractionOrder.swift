@@ -39,6 +39,26 @@ public struct ContractionOrder: Hashable, Sendable {
   }
 }
 
+extension ContractionOrder {
+  /// The order of a plan.
+  ///
+  /// ```swift
+  /// let order = ContractionOrder(of: try Plan(fastest: bound))
+  /// ```
+  public init(of plan: Plan) {
+    let count = plan.expression.operands.count
+    var list = Array(0..<count)
+    var pairs: [Pair] = []
+    for positions in plan.path where positions.count == 2 {
+      pairs.append(Pair(list[positions[0]], list[positions[1]]))
+      list =
+        list.indices.filter { !positions.contains($0) }.map { list[$0] } + [count + pairs.count - 1]
+    }
+    self.init(
+      operandCount: count, pairs: pairs, optimizer: Optimizer(rawValue: plan.optimizer) ?? .optimal)
+  }
+}
+
 /// What an order of contraction costs (design, section 2, *Cost*). Counts are exact below 2⁵³ and
 /// stop at the largest finite number.
 ///

@@ -97,8 +97,12 @@ extension DistributedPlan {
   }
 }
 
-/// In the unit that suits, with two decimals.
-func secondsText(_ seconds: Double) -> String {
+/// Seconds for people, in the unit that suits, with two decimals, e.g. `21.18 ms`.
+///
+/// ```swift
+/// secondsText(3.2e-5)  // 32.00 µs
+/// ```
+public func secondsText(_ seconds: Double) -> String {
   for (factor, unit) in [(1.0, "s"), (1e3, "ms"), (1e6, "µs")] where seconds * factor >= 1 {
     return ratioText(seconds * factor) + " " + unit
   }

@@ -26,6 +26,8 @@ public struct StepExplanation: Hashable, Codable, Sendable {
   public let bytesOut: Double
   /// Predicted, of work and traffic.
   public let seconds: Double
+  /// Of that, traffic.
+  public let communicationSeconds: Double
   /// Some rank receives at least this in any even cut of this step that starts and ends with its
   /// tensors once over the ranks (`ContractionVolume.receivedLowerBound`).
   public let lowerBoundBytes: Double
@@ -95,6 +97,7 @@ extension StepExplanation {
     }
     tensorBytes = largest * Double(elementBytes)
     self.macs = macs
+    communicationSeconds = seconds
     self.seconds =
       seconds + machine.computeSeconds(macs: macs, bytes: elements * Double(elementBytes))
     lowerBoundBytes = modes.receivedLowerBound(ranks: plan.mesh.ranks) * Double(elementBytes)

@@ -37,13 +37,17 @@ struct DistributionSearch {
   init(_ expression: BoundExpression, options: DistributionOptions) throws(OrderError) {
     self.expression = expression
     self.options = options
-    referenceOrder = try findOrder(
-      of: expression, optimizer: options.optimizer, needsGradient: options.needsGradient,
-      seed: options.seed)
+    if let order = options.order {
+      referenceOrder = order
+    } else {
+      referenceOrder = try findOrder(
+        of: expression, optimizer: options.optimizer, needsGradient: options.needsGradient,
+        seed: options.seed)
+    }
     referenceMacs = referenceOrder.cost(of: expression).macs
   }
 
-  private var isOrderFree: Bool { options.optimizer == .auto }
+  private var isOrderFree: Bool { options.optimizer == .auto && options.order == nil }
   private var operandCount: Int { expression.operands.count }
 
   /// The meshes to search: the one that was asked for, or all that matter. Of ranks with up to three prime factors one mesh expresses all grids.
@@ -157,7 +161,8 @@ struct DistributionSearch {
         tree,
         Found(
           search: search, root: root, resting: resting,
-          optimizer: referenceOrder.optimizer.rawValue)
+          optimizer: options.order == nil
+            ? referenceOrder.optimizer.rawValue : Plan.stepCostOptimizer)
       )
     }
     return best

@@ -1,0 +1,111 @@
+import Kernels
+import Planning
+import TestSupport
+import Testing
+
+@testable import Execution
+
+/// Orders chosen by the kernels' estimates.
+@Suite struct FastestPlanTests {
+  /// A layer rebuilt from the factors of its reshaped kernel: walking them takes fewest multiply-adds, in four
+  /// steps over large intermediates.
+  private static func reshapedLayer(samples: Int, side: Int) throws -> BoundExpression {
+    try BoundExpression(
+      "b(s1)(s2)(s3)hw,r(t1)(s1),r(t2)(s2),r(t3)(s3),rhw->b(t1)(t2)(t3)hw|hw",
+      shapes: [
+        [samples, 4, 4, 4, side, side], [12, 4, 4], [12, 4, 4], [12, 4, 4], [12, 3, 3],
+      ], rules: ConvRules(options: ["*:kind=correlation,padding=same"]))
+  }
+
+  @Test func isRightAndEstimatedNoSlowerThanFewestMacs() throws {
+    let limits = RandomExpression.Limits(operands: 1...6, iterations: 100_000)
+    for random in RandomExpressions(seed: 91, limits: limits).prefix(100) {
+      let bound = try random.bound()
+      let fewest = try Plan(bound)
+      let fastest = try Plan(fastest: bound)
+      #expect(
+        fastest.estimatedSeconds() <= 1.000001 * fewest.estimatedSeconds(), "\(random)")
+      // Small integers: sums are exact in any order.
+      let operands: [Tensor<Float>] = TensorData.smallIntegers.tensors(
+        random.shapes, seed: random.seed)
+      let expected = try Contraction(fewest)(operands).converted(to: Double.self)
+      let found = try Contraction(fastest)(operands)
+      #expect(mismatch(found, expected) == nil, "\(random)")
+    }
+  }
+
+  @Test func gradientsCountToo() throws {
+    let bound = try Self.reshapedLayer(samples: 2, side: 8)
+    let needed = bound.shapes.map { _ in true }
+    let plan = try Plan(fastest: bound, needsGradient: needed)
+    #expect(plan.estimatedSeconds(needsGradient: needed) > plan.estimatedSeconds())
+    #expect(
+      try plan.estimatedSeconds(needsGradient: needed)
+        <= 1.000001 * Plan(fastest: bound).estimatedSeconds(needsGradient: needed))
+  }
+
+  /// A search is made where it may pay: what runs in a millisecond has the plan that `Plan` finds.
+  @Test func shortRunsAreNotSearched() throws {
+    let small = try Self.reshapedLayer(samples: 1, side: 4)
+    #expect(try Plan(running: small) == Plan(small))
+    let large = try Self.reshapedLayer(samples: 512, side: 32)
+    let running = try Plan(running: large)
+    #expect(try running == Plan(fastest: large))
+    #expect(try running.estimatedSeconds() <= Plan(large).estimatedSeconds())
+    let asked = PlanOptions(optimizer: .leftToRight)
+    #expect(try Plan(running: large, options: asked) == Plan(large, options: asked))
+  }
+
+  @Test func whatNoMachineCanRunTakesForever() throws {
+    let bound = try BoundExpression(
+      "ij,ij,ij->",
+      shapes: Array(repeating: [4_294_967_296, 134_217_728], count: 3))
+    #expect(try Plan(bound).estimatedSeconds() == .infinity)
+    #expect(try Plan(running: bound) == Plan(bound))
+    #expect(try Plan(fastest: bound) == Plan(bound))
+  }
+
+  /// The order of one process, distributed, is right on any number of ranks.
+  @Test(arguments: 1...5) func ordersCanBeGiven(ranks: Int) throws {
+    let limits = RandomExpression.Limits(operands: 2...6, iterations: 20_000)
+    for random in RandomExpressions(seed: 92 + UInt64(ranks), limits: limits).prefix(20) {
+      let bound = try random.bound()
+      let fastest = try Plan(fastest: bound)
+      let options = DistributionOptions(ranks: ranks, order: ContractionOrder(of: fastest))
+      let plan = try DistributedPlan(bound, options: options)
+      #expect(plan.plan.path == fastest.path)
+      #expect(plan.plan.macs == fastest.macs)
+      let operands: [Tensor<Double>] = TensorData.smallIntegers.tensors(
+        bound.shapes, seed: random.seed)
+      let results = try runForward(RunSchedule(plan, overlap: true), operands)
+      let expected = ReferenceEvaluator(bound).evaluate(operands)
+      #expect(
+        mismatch(plan.output.assembled(results.map(\.box)).whole, expected) == nil, "\(random)")
+    }
+  }
+
+  /// On several ranks as on one: no slower by the estimates, and only asked for time with the order left free.
+  @Test(arguments: [1, 2, 3]) func ranksRunTheFasterOrder(ranks: Int) throws {
+    let bound = try Self.reshapedLayer(samples: 512, side: 32)
+    let options = DistributionOptions(ranks: ranks)
+    let joint = try DistributedPlan(bound, options: options)
+    let running = try DistributedPlan(running: bound, options: options)
+    #expect(running.estimatedSeconds(options) <= joint.estimatedSeconds(options))
+    let alone = try Plan(fastest: bound)
+    #expect([joint.plan.path, alone.path].contains(running.plan.path))
+    var others = options
+    others.objective = .bytes
+    #expect(
+      try DistributedPlan(running: bound, options: others)
+        == DistributedPlan(bound, options: others))
+    others = options
+    others.optimizer = .greedy
+    #expect(
+      try DistributedPlan(running: bound, options: others)
+        == DistributedPlan(bound, options: others))
+    let small = try Self.reshapedLayer(samples: 2, side: 4)
+    #expect(
+      try DistributedPlan(running: small, options: options)
+        == DistributedPlan(small, options: options))
+  }
+}
