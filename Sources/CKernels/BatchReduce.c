@@ -1,6 +1,6 @@
 #include "BatchReduce.h"
 
-#include "InstructionLevel.h"
+#include "LevelTargets.h"
 
 #define SOURCE "BatchReduce.inc"
 #include "EachLevel.inc"

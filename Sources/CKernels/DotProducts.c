@@ -1,6 +1,6 @@
 #include "DotProducts.h"
 
-#include "InstructionLevel.h"
+#include "LevelTargets.h"
 
 #define SOURCE "DotProducts.inc"
 #include "EachLevel.inc"

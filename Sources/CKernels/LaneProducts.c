@@ -1,6 +1,6 @@
 #include "LaneProducts.h"
 
-#include "InstructionLevel.h"
+#include "LevelTargets.h"
 
 #define SOURCE "LaneProducts.inc"
 #include "EachLevel.inc"

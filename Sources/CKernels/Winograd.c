@@ -1,7 +1,7 @@
 #include "Winograd.h"
 
 #include "BatchReduce.h"
-#include "InstructionLevel.h"
+#include "LevelTargets.h"
 
 #define SOURCE "Winograd.inc"
 #include "EachLevel.inc"

@@ -28,7 +28,8 @@ struct ConvoyCommand: ParsableCommand {
       mpirun.
 
       The environment variable CONVOY_KERNELS names the kernels to use: fast (the default), openblas \
-      (no kernels of our own), reference (nor OpenBLAS); the same on all ranks.
+      (no kernels of our own), reference (nor OpenBLAS); CONVOY_INSTRUCTIONS the most that they may use of the \
+      processor: avx512, avx2, any; both the same on all ranks.
       """,
     version: "0.1.0",
     subcommands: [
@@ -40,6 +41,7 @@ struct ConvoyCommand: ParsableCommand {
   func validate() throws {
     do {
       _ = try KernelPath(environment: ProcessInfo.processInfo.environment)
+      _ = try InstructionSet.limit(in: ProcessInfo.processInfo.environment)
     } catch {
       throw ValidationError("\(error)")
     }

@@ -25,6 +25,9 @@ struct DoctorCommand: ParsableCommand {
         + "each unless --threads says otherwise")
     try output("BLAS            \(BLAS.configuration.trimmingCharacters(in: .whitespaces))")
     try output("kernels         \(Self.kernels)")
+    try output(
+      "instructions    \(InstructionSet.current); \(InstructionSet.environmentVariable) may limit them"
+    )
     if let version = Launch.mpiLibraryVersion {
       try output("MPI library     \(version)")
     } else {

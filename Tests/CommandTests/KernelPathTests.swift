@@ -24,6 +24,13 @@ import Testing
       #expect(run.code == 0, "\(run.errors)")
       #expect(try folder.bytes("\(path).npy") == folder.bytes("fast.npy"), "\(path)")
     }
+    for instructions in ["avx2", "any"] {
+      let run = try Convoy.run(
+        ["contract", expression, "0.npy", "1.npy", "--out", "\(instructions).npy"], in: folder,
+        environment: ["CONVOY_INSTRUCTIONS": instructions])
+      #expect(run.code == 0, "\(run.errors)")
+      #expect(try folder.bytes("\(instructions).npy") == folder.bytes("fast.npy"))
+    }
   }
 
   @Test func theDoctorTellsThePath() throws {
@@ -31,6 +38,22 @@ import Testing
       ["doctor"], in: TestFolder(), environment: ["CONVOY_KERNELS": "reference"])
     #expect(run.code == 0, "\(run.errors)")
     #expect(run.output.contains("\nkernels         reference (loops alone)"), "\(run.output)")
+  }
+
+  @Test func theDoctorTellsTheInstructions() throws {
+    let run = try Convoy.run(
+      ["doctor"], in: TestFolder(), environment: ["CONVOY_INSTRUCTIONS": "any"])
+    #expect(run.code == 0, "\(run.errors)")
+    #expect(run.output.contains("\ninstructions    any;"), "\(run.output)")
+  }
+
+  @Test func unknownInstructionsAreRefused() throws {
+    let run = try Convoy.run(
+      ["doctor"], in: TestFolder(), environment: ["CONVOY_INSTRUCTIONS": "sse"])
+    #expect(run.code == 64)
+    #expect(
+      run.errors.contains("CONVOY_INSTRUCTIONS is 'sse'; expected avx512, avx2 or any"),
+      "\(run.errors)")
   }
 
   @Test(arguments: [["doctor"], ["plan", "i->i", "--shape", "3"], ["bench", "comm"]])

@@ -140,8 +140,8 @@ import Testing
     func plain(_ loop: Int, _ extent: Int) -> ContractionNest.Dimension {
       .init(terms: [.init(loop: loop)], extent: extent)
     }
-    let (b, t, r, p) = (plain(0, 32), plain(1, 64), plain(2, 14), plain(3, 1024))
-    let loops = [32, 64, 14, 1024]
+    let (b, t, r, p) = (plain(0, 32), plain(1, 64), plain(2, 4), plain(3, 1024))
+    let loops = [32, 64, 4, 1024]
     let planes = ContractionNest(
       loops: loops, first: [r, t], second: [b, r, p], result: [b, t, p])
     #expect(LoweredNest(planes, writing: .first, path: .direct).dot != nil)

@@ -111,6 +111,44 @@ import Testing
     #expect(inParts.contains(true))
   }
 
+  /// Wide layers on small images: taps are packed and transformed for a few blocks of outputs and some inputs at a
+  /// time, and their boxes begin and end inside the modes that inputs and outputs are made of.
+  @Test(arguments: ContractionNest.Role.allCases)
+  func fewTilesTakeTapsInPieces(role: ContractionNest.Role) throws {
+    func plain(_ loop: Int, _ extent: Int) -> ContractionNest.Dimension {
+      .init(terms: [.init(loop: loop)], extent: extent)
+    }
+    func read(_ i: Int, _ k: Int) -> ContractionNest.Dimension {
+      .init(terms: [.init(loop: i), .init(loop: k)], offset: -1, extent: 4)
+    }
+    // Two samples, 11 · 14 inputs, 7 · 10 outputs, 4 × 4 results, 3 × 3 taps.
+    let nest = ContractionNest(
+      loops: [2, 11, 14, 7, 10, 4, 4, 3, 3],
+      first: [plain(0, 2), plain(1, 11), plain(2, 14), read(5, 7), read(6, 8)],
+      second: [plain(4, 10), plain(2, 14), plain(7, 3), plain(8, 3), plain(3, 7), plain(1, 11)],
+      result: [plain(0, 2), plain(3, 7), plain(4, 10), plain(5, 4), plain(6, 4)])
+    let roles = [role, role.sources.0, role.sources.1]
+    var generator = Generator(seed: 0x7a95)
+    func integers(_ count: Int) -> [Double] {
+      (0..<count).map { _ in Double(Int.random(in: -8...8, using: &generator)) }
+    }
+    let p = integers(nest.count(roles[1]))
+    let q = integers(nest.count(roles[2]))
+    let old = integers(nest.count(role))
+    let expected = nest.evaluateByDefinition(writing: role, p, q)
+    // Of 2 × 2 results, whose factors are powers of two: sums are exact.
+    let candidates = WinogradNest.candidates(nest, roles: roles).filter { $0.rows.results == 2 }
+    let candidate = try #require(candidates.first { $0.hasOneGroup })
+    // For either adjoint other modes are inputs and outputs: 154 and 70, or 70 and 154.
+    #expect(candidate.layout.packedBlocks < candidate.outputBlocks)
+    #expect(candidate.layout.inputsAtOnce == min(candidate.inputs, 128))
+    #expect(candidate.layout.parts > 1)
+    for adding in [nil, old] {
+      let found = Self.run(candidate, count: expected.count, p, q, adding: adding)
+      #expect(found == zip(expected, adding ?? expected.map { _ in 0 }).map { $0 + $1 })
+    }
+  }
+
   @Test func chosenWhereItIsFaster() {
     // bshw,tshw->bthw|hw with 64 channels at 32 × 32, and a strided one, which is not of the form.
     func convolution(stride: Int) -> ContractionNest {

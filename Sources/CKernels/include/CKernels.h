@@ -3,6 +3,7 @@
 #include "BatchReduce.h"
 #include "DotProducts.h"
 #include "Elementwise.h"
+#include "InstructionLevel.h"
 #include "LaneProducts.h"
 #include "Layers.h"
 #include "Memory.h"

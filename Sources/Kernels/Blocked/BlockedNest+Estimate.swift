@@ -1,21 +1,17 @@
 import CKernels
 
-/// Times of the batch-reduce kernel with all it needs in cache. The constants were fitted to one machine (AMD
-/// EPYC with AVX-512); only ratios matter for a choice.
+/// Times of the batch-reduce kernel with all it needs in cache.
 enum BatchReduceEstimate {
-  /// Columns whose sums the kernel holds in registers.
-  static let blockColumns = 28
-
   /// Columns that the kernel takes at a time: fewer where they lie half pages apart, and would drive each
   /// other out of the first-level cache.
   ///
   /// - Parameter step: elements from column to column.
   static func blockColumns(step: Int) -> Int {
-    convoy_columns_at_once(blockColumns, step * MemoryLayout<Float>.stride)
+    convoy_columns_at_once(KernelTimes.current.blockColumns, step * MemoryLayout<Float>.stride)
   }
 
-  /// Nanoseconds of one matrix: 0.3 per step of the summed loops and block of columns, 0.133 per column of
-  /// it, and what a call, a block and a column cost.
+  /// Nanoseconds of one matrix: so much per step of the summed loops and block of columns, and per column of
+  /// it, and what a call, a block and a column cost (`KernelTimes`).
   ///
   /// - Parameters:
   ///   - step: elements from column to column.
@@ -24,14 +20,15 @@ enum BatchReduceEstimate {
   static func nanoseconds(
     columns: Double, step: Int = 1, depth: Double, list: Double = 1, repeats: Double = 1
   ) -> Double {
+    let times = KernelTimes.current
     let blocks = (columns / Double(blockColumns(step: step))).rounded(.up)
-    return 25 / repeats + blocks * (4 + list * (1.5 + depth * 0.3))
-      + columns * (1 + list * depth * 0.133)
+    return 25 / repeats + blocks * (times.block + list * (times.entry + depth * times.step))
+      + columns * (times.column + list * depth * times.product)
   }
 }
 
-/// What it takes to bring the elements to the kernel, as far as an estimate needs it. The constants were
-/// fitted by hand to one machine (AMD EPYC with AVX-512); only their ratios matter for a choice.
+/// What it takes to bring the elements to the kernel, as far as an estimate needs it. The constants here were
+/// fitted by hand to a machine with AVX-512; those that differ most on others are `KernelTimes`.
 extension BlockedNest.Problem {
   /// Nanoseconds that a call of the kernel takes with all it needs in cache.
   ///
@@ -54,7 +51,9 @@ extension BlockedNest.Problem {
       let blocks = Double((lanes + width - 1) / width)
       // Rows that have the other source's elements in common read them once.
       let isShared = choice.columns.map { !carriers[$0][3 - choice.source] } ?? false
-      return 30 + columns * blocks * (0.7 + list * (0.1 + depth * (isShared ? 0.2 : 0.3)))
+      let times = KernelTimes.current
+      let perStep = isShared ? times.sharedLaneProduct : times.laneProduct
+      return 30 + columns * blocks * (0.7 + list * (0.1 + depth * perStep))
     }
   }
 
@@ -125,8 +124,19 @@ extension BlockedNest.Problem {
     let (a, b) = (choice.source, 3 - choice.source)
     let steps = list * Double(depth.count)
     var lines = 0.0
+    let times = KernelTimes.current
     if isStray(depth.a, of: a, in: layouts) {
-      lines += steps * columnBlocks * (isStray(inner.a, of: a, in: layouts) ? 1.5 : 0.2)
+      lines +=
+        steps * (isStray(inner.a, of: a, in: layouts) ? 1.5 : 0.2)
+        * (times.readsLanesAgain ? columnBlocks : 1)
+    }
+    // Lanes half a page apart want the same few sets of a cache, and do not stay for the next columns.
+    if depth.a % 512 == 0 {
+      let perStep = steps > 512 ? times.lanesApartInLongSums : times.lanesApart
+      lines += steps * (columnBlocks - 1) * perStep
+    }
+    if columns.b == 1, abs(depth.b) >= BlockedNest.lanes, !isSmall(b, in: layouts) {
+      lines += steps * columnBlocks * times.columnsContiguous
     }
     if isStray(depth.b, of: b, in: layouts) { lines += steps * columnBlocks * 1.5 }
     if isStray(columns.d, inner.d, of: 0, in: layouts) { lines += Double(columns.count) * 6 }
@@ -145,17 +155,19 @@ extension BlockedNest.Problem {
   ///
   /// - Parameters:
   ///   - kernel: elements of one call: lanes' source, the other source, destination.
+  ///   - columnBlocks: how often a call reads the lanes' source.
   ///   - levels: around it, the innermost first.
   ///   - isAliased: whether the other source's rows are whole pages apart, so that they want the same few
   ///     lines of every cache.
   func movedElements(
-    kernel: [Double], levels: [LoopLevel], tiles: Double, apart: Int,
+    kernel: [Double], columnBlocks: Double, levels: [LoopLevel], tiles: Double, apart: Int,
     isAliased: Bool
   ) -> Double {
     let cache = 1.5 * Double(Self.tileElements)
     var held = kernel
     var moved = kernel
     if isAliased { held[1] *= 8 }
+    if kernel[0] > cache { moved[0] *= columnBlocks }
     // Of a line only one element is used before it has left again.
     if kernel[1] > cache && apart > 1 {
       moved[1] *= Double(min(apart, 16)) * (apart >= 1024 ? 1.5 : 1)

@@ -1,6 +1,6 @@
 extension BlockedNest.Problem {
   /// Elements of packed tensors that a tile should have at most: half of a second-level cache.
-  static var tileElements: Int { 1 << 17 }
+  static var tileElements: Int { KernelTimes.current.cacheElements }
   /// Of the list of offsets.
   private static var mostOffsets: Int { 1 << 14 }
 
@@ -137,7 +137,10 @@ extension BlockedNest.Problem {
     let copies = layouts.indices.reduce(0.0) {
       // A copy that no cache holds is written to memory and read again.
       let isLarge = (layouts[$1].place.pack?.count ?? 0) > 4 * Self.tileElements
-      let perElement = layouts[$1].isTransposed || layouts[$1].isScattered ? 0.25 : 0.1
+      let times = KernelTimes.current
+      let perElement =
+        layouts[$1].isTransposed || layouts[$1].isScattered
+        ? times.transposedElement : times.copiedElement
       return $0 + layouts[$1].copied * perElement * ($1 == 0 ? 1.3 : 1) * (isLarge ? 3 : 1)
         + (layouts[$1].place.pack == nil ? 0 : 300)
     }
@@ -149,6 +152,7 @@ extension BlockedNest.Problem {
           * (otherHasLanes ? lanes : 1),
         Double(columns.count) * lanes,
       ],
+      columnBlocks: isElementwise ? 1 : columnBlocks,
       levels: choice.lanesInside
         ? [laneLevel] + walked.reversed() : walked.reversed() + [laneLevel],
       tiles: Double((tileExtent + tileCount - 1) / tileCount), apart: apart(depth.b, columns.b),
@@ -169,7 +173,8 @@ extension BlockedNest.Problem {
       laneExtent: laneExtent, levels: levels, columns: columns, depth: depth,
       aOffsets: aOffsets, bOffsets: bOffsets, tileExtent: tileExtent, tileCount: tileCount,
       isTileSummed: isTileSummed, listPerTile: listPerTile, workspaceCount: scratch,
-      nanoseconds: calls * (perCall + stray) + copies + moved * (isElementwise ? 0.15 : 0.08)
+      nanoseconds: calls * (perCall + stray) + copies
+        + moved * (isElementwise ? KernelTimes.current.movedLane : KernelTimes.current.movedElement)
         + reorderingCost)
   }
 

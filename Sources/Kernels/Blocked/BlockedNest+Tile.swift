@@ -66,10 +66,9 @@ extension BlockedNest {
   /// How many indices of the innermost level the kernel walks for each block of columns: so many that
   /// the lanes' source is still in the second-level cache for the next block.
   private func mostRepeats(count: Int) -> Int {
-    // Of lanes that do not lie apart the kernel takes two blocks with half as many columns.
-    let atOnce =
-      BatchReduceEstimate.blockColumns(step: columns.b)
-      / (depth.a < Int(CONVOY_LANES_APART) ? 2 : 1)
+    // Of lanes that do not lie apart the kernel may take two blocks with half as many columns.
+    let inPairs = KernelTimes.current.hasPairs && depth.a < Int(CONVOY_LANES_APART)
+    let atOnce = BatchReduceEstimate.blockColumns(step: columns.b) / (inPairs ? 2 : 1)
     return columns.count <= atOnce
       ? Int.max : max(1, Problem.tileElements / (count * depth.count * Self.lanes))
   }

@@ -65,7 +65,6 @@ extension DotNest {
       listPerPanel: Double(min(listCount, listPerPanel)), matrices: matrices)
   }
 
-  /// The constants were fitted to one machine (AMD EPYC with AVX-512); only ratios matter for a choice.
   private static func estimate(
     rows: Double, columns: Double, depth: Int, depthPerPanel: Int, list: Double,
     listPerPanel: Double, matrices: Double
@@ -75,7 +74,8 @@ extension DotNest {
     // A vector of a block of five rows and five columns takes 25 products and 10 loads.
     let blockRows = (rows / 5).rounded(.up)
     let blockColumns = (columns / 5).rounded(.up)
-    let perVector = rows * columns * 0.145 + blockRows * blockColumns * 0.6
+    let times = KernelTimes.current
+    let perVector = rows * columns * times.dotProduct + blockRows * blockColumns * times.dotBlock
     let perRun = rows * columns * 0.2 + blockRows * blockColumns * 2
     let rest = depth % 16 == 0 ? 0 : perVector + blockRows * blockColumns * 12
     let panels = (list / listPerPanel).rounded(.up) * runs
@@ -84,6 +84,7 @@ extension DotNest {
     let columnPanels = (columns / Double(panelColumns)).rounded(.up)
     let moved = list * Double(depth) * (rows * columnPanels + columns)
     return matrices
-      * (list * (vectors * perVector + runs * perRun + rest) + panels * perPanel + moved * 0.05)
+      * (list * (vectors * perVector + runs * perRun + rest) + panels * perPanel + moved
+        * times.movedSummand)
   }
 }

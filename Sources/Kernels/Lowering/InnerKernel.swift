@@ -146,6 +146,7 @@ extension StridedNest {
       case m: exchanged ? .n : .m
       default: exchanged ? .m : .n
       }
+    let times = KernelTimes.current
     let (rows, columns, depth) = (Double(gemm.m), Double(gemm.n), Double(gemm.k))
     // Rows further apart than a page cost an address translation each.
     let pages = zip([p.leading, q.leading, d.leading], [p.transposed, q.transposed, d.transposed])
@@ -154,8 +155,9 @@ extension StridedNest {
       return leading > 1024 ? sum + Double(extent(transposed ? columns : rows)) : sum
     }
     let time =
-      300 + rows * columns * depth / 50 + 0.25 * (rows * depth + depth * columns)
-      + 0.2 * rows * columns + 4 * farRows
+      300 + rows * columns * depth / times.libraryProducts
+      + times.librarySource * (rows * depth + depth * columns)
+      + times.libraryResult * rows * columns + 4 * farRows
     return KernelChoice(
       kernel: .gemm(gemm), variable: variable, loops: used, nanoseconds: time)
   }

@@ -11,9 +11,16 @@ extension LoweredNest {
     case .blocked(let nest): nest.summary
     case .dot(let nest):
       "dot products, \(nest.rows.count) × \(nest.columns.count) of \(nest.depth)·\(nest.aOffsets.count)"
-    case .winograd(let nest):
-      "minimal filtering, \(nest.points) points of \(nest.rows.results)×\(nest.columns.results)"
+    case .winograd(let nest): nest.summary
     }
+  }
+}
+
+extension WinogradNest {
+  fileprivate var summary: String {
+    let groups = (rowCount + groupRows - 1) / groupRows
+    return "minimal filtering, \(points) points of \(rows.results)×\(columns.results),"
+      + " \(groupRows * columns.tiles) tiles in \(groups) groups"
   }
 }
 

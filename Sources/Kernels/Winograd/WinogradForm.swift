@@ -92,8 +92,12 @@ struct WinogradForm {
       }
     }
     samples.sort { $0.data < $1.data }
-    inputs.sort { $0.data < $1.data }
-    outputs.sort { $0.results < $1.results }
+    // As they stand in the larger tensor, which is then copied in its own order.
+    let elements = form.tensors.map { $0.reduce(1) { $0 * $1.extent } }
+    let inputsByTaps = elements[taps] > elements[data]
+    let outputsByTaps = elements[taps] > elements[results]
+    inputs.sort { inputsByTaps ? $0.taps < $1.taps : $0.data < $1.data }
+    outputs.sort { outputsByTaps ? $0.taps < $1.taps : $0.results < $1.results }
     return true
   }
 

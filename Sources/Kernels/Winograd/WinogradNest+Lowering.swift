@@ -88,7 +88,6 @@ extension WinogradNest {
     inputs = data.channels.reduce(1, *)
     outputs = results.channels.reduce(1, *)
 
-    let padded = Self.blocks(outputs) * Self.lanes
     let tapPlaces = (0..<2).map { $0 < form.axes.count ? form.axes[$0].tap : nil }
     tapExtents = [rows.taps, columns.taps] + data.channels + results.channels
     tapStrides =
@@ -99,25 +98,28 @@ extension WinogradNest {
     let inputStrides = form.inputs.map { given[w][$0.taps] }
     let tapsInside =
       tapPlaces.compactMap { $0 }.map { given[w][$0] }.min() ?? 0 < inputStrides.min() ?? 0
-    let taps = rows.taps * columns.taps
-    let tapStep = tapsInside ? padded : inputs * padded
-    let inputStep = tapsInside ? taps * padded : padded
-    packedInputStep = inputStep
-    packedTapStrides =
-      [columns.taps * tapStep, tapStep] + data.packedChannels.map { $0 * inputStep }
-      + results.packedChannels
-
     let allRows = count * rows.tiles
     groupRows = min(allRows, max(1, tilesPerGroup / columns.tiles))
     layout = Workspace(
       rows: rows, columns: columns, groupRows: groupRows,
       groups: (allRows + groupRows - 1) / groupRows,
       sampleRows: rows.tiles, inputs: (inputs, Self.blocks(inputs)),
-      outputBlocks: padded / Self.lanes, writesTaps: w == 0)
+      outputBlocks: Self.blocks(outputs), writesTaps: w == 0)
+    let taps = rows.taps * columns.taps
+    let width = layout.packedBlocks * Self.lanes
+    let tapStep = tapsInside ? width : layout.inputsAtOnce * width
+    let inputStep = tapsInside ? taps * width : width
+    packedInputStep = inputStep
+    packedTapStrides =
+      [columns.taps * tapStep, tapStep] + data.packedChannels.map { $0 * inputStep }
+      + results.packedChannels
     nanoseconds = Self.estimate(
       rows: rows, columns: columns, groupRows: groupRows,
       groups: (allRows + groupRows - 1) / groupRows,
-      inputs: inputs, outputs: outputs, layout: layout, writesTaps: w == 0)
+      inputs: inputs, outputs: outputs, layout: layout, writesTaps: w == 0,
+      tapCopy: Self.tapCopyNanoseconds(
+        given: zip(tapExtents, tapStrides), packed: zip(tapExtents, packedTapStrides)),
+      areDataScattered: data.isScattered, areResultsScattered: results.isScattered)
   }
 }
 
@@ -134,10 +136,10 @@ extension WinogradNest.Workspace {
     let points = rows.points * columns.points
     let tiles = groupRows * columns.tiles
     let channels = inputs.blocks * lanes
-    // Of full parts, and of those that end with a sample or the group, no more than these.
-    let parts = min(groupRows, groupRows / rows.tilesPerPart + groupRows / sampleRows + 2)
+    // Of full runs of rows, and of those that end with a sample or the group, no more than these.
+    let rowRuns = min(groupRows, groupRows / rows.tilesPerPart + groupRows / sampleRows + 2)
     let dataCopy =
-      (rows.results * groupRows + (rows.taps - 1) * parts) * columns.dataCount(columns.tiles)
+      (rows.results * groupRows + (rows.taps - 1) * rowRuns) * columns.dataCount(columns.tiles)
       * channels
     let resultCopy =
       rows.results * groupRows * columns.results * columns.tiles * outputBlocks * lanes
@@ -147,28 +149,64 @@ extension WinogradNest.Workspace {
     data = put(points * dataPlane)
     resultPlane = tiles * lanes + lanes
     resultBlock = points * resultPlane
-    tapPlane = inputs.count * lanes + lanes
-    tapBlock = points * tapPlane
     blocks = min(outputBlocks, WinogradNest.blocksAtOnce)
-    // Of one group, what is transformed should not have left for memory when it is multiplied.
-    if groups == 1 { blocks = max(1, min(blocks, WinogradNest.tapsAtOnce / tapBlock)) }
+    inputsAtOnce = inputs.count
+    packedBlocks = outputBlocks
+    if groups == 1 {
+      // What is transformed should not have left for memory when it is multiplied; of few tiles not even for
+      // the third-level cache, while the data's points, which are few then, are read more often.
+      if tiles <= WinogradNest.fewTiles {
+        blocks = min(blocks, WinogradNest.fewBlocksAtOnce)
+        inputsAtOnce = min(inputsAtOnce, WinogradNest.fewInputsAtOnce)
+      }
+      let most = WinogradNest.tapsAtOnce / (points * lanes * (inputsAtOnce + 1))
+      blocks = max(1, min(blocks, most))
+      packedBlocks = blocks
+    }
+    tapPlane = inputsAtOnce * lanes + lanes
+    tapBlock = points * tapPlane
+    let packedCount = rows.taps * columns.taps * inputsAtOnce * packedBlocks * lanes
+    if groups == 1 {
+      if writesTaps { results = put(resultBlock * outputBlocks) }
+      let shared = count
+      if !writesTaps { results = put(resultBlock * blocks) }
+      taps = put(tapBlock * blocks)
+      packedTaps = put(packedCount)
+      partStep = count - shared
+      if tiles <= WinogradNest.fewTiles {
+        parts = min(WinogradNest.mostParts, (outputBlocks + blocks - 1) / blocks)
+      }
+      count += (parts - 1) * partStep
+      return
+    }
     results = put(resultBlock * (writesTaps ? outputBlocks : blocks))
-    let tapCount = tapBlock * (groups == 1 ? blocks : outputBlocks)
-    if writesTaps { taps = put(tapCount) }
+    if writesTaps { taps = put(tapBlock * outputBlocks) }
     runs = WinogradNest.runs(groups: groups)
     runStep = count
     count = runs * runStep
-    if !writesTaps { taps = put(tapCount) }
-    packedTaps = put(rows.taps * columns.taps * inputs.count * outputBlocks * lanes)
+    if !writesTaps { taps = put(tapBlock * outputBlocks) }
+    packedTaps = put(packedCount)
   }
 }
 
 extension WinogradNest {
-  /// Nanoseconds. The constants were fitted by hand to one machine (AMD EPYC with AVX-512); only their
-  /// ratios matter for a choice.
+  /// Of one of the taps: they are transposed in blocks of up to 8 × 8, of what is contiguous in the tensor and in
+  /// the copy, and smaller blocks fill only parts of lines.
+  private static func tapCopyNanoseconds(
+    given: some Sequence<(Int, Int)>, packed: some Sequence<(Int, Int)>
+  ) -> Double {
+    func contiguous(_ extents: some Sequence<(Int, Int)>) -> Double {
+      Double(min(8, extents.first { $0.1 == 1 && $0.0 > 1 }?.0 ?? 1))
+    }
+    let share = 64 / (contiguous(given) * contiguous(packed))
+    return 0.5 * share * share.squareRoot()
+  }
+
+  /// Nanoseconds. Constants that differ most between processors are `KernelTimes`.
   private static func estimate(
     rows: Axis, columns: Axis, groupRows: Int, groups: Int, inputs: Int, outputs: Int,
-    layout: Workspace, writesTaps: Bool
+    layout: Workspace, writesTaps: Bool, tapCopy: Double, areDataScattered: Bool,
+    areResultsScattered: Bool
   ) -> Double {
     let points = Double(rows.points * columns.points)
     let tiles = Double(groupRows * columns.tiles)
@@ -182,7 +220,8 @@ extension WinogradNest {
       * BatchReduceEstimate.nanoseconds(
         columns: across, depth: depth, repeats: Double(layout.blocks))
     // Transforms: a tile's vectors read and written.
-    let perTile = points * 0.95
+    let times = KernelTimes.current
+    let perTile = points * times.transform
     let tapVectors = Double(inputs) * outputBlocks
     let transforms =
       Double(groups) * tiles * (inputBlocks + outputBlocks) * perTile + tapVectors * perTile
@@ -192,20 +231,27 @@ extension WinogradNest {
     let resultsCopied =
       Double(groups) * tiles * Double(rows.results * columns.results) * outputBlocks * Double(lanes)
     let tapsCopied = Double(rows.taps * columns.taps) * tapVectors * Double(lanes)
-    let copies = 0.2 * (dataCopied + resultsCopied) + 0.5 * tapsCopied
+    let copies =
+      (areDataScattered ? 3 : 0.2) * dataCopied + (areResultsScattered ? 3 : 0.2) * resultsCopied
+      + tapCopy * tapsCopied
     // The more a group has, the more of it has left the nearer caches when it is read again.
     let data = points * tiles * inputBlocks * Double(lanes)
     let results = points * tiles * outputBlocks * Double(lanes)
     let copied = (dataCopied + resultsCopied) / Double(groups)
     let passes = (outputBlocks / Double(layout.blocks)).rounded(.up)
     let footprint = data + copied / 2 + (writesTaps ? results : results / passes)
-    let far = min(0.06, 5e-8 * footprint)
+    let far = min(times.mostFar, times.far * footprint)
     // Taps are fetched while they wait to be multiplied; those that are written, each run's own, are not.
     let taps = groups == 1 ? 0 : Double(layout.tapBlock) * outputBlocks
-    func price(_ elements: Double) -> Double {
-      elements > 4_000_000 ? 0.3 : elements > 200_000 ? 0.05 : 0
+    func price(_ elements: Double, _ cached: Double, _ distant: Double) -> Double {
+      guard elements > 200_000 else { return 0 }
+      let (first, all) = (times.distantFrom.lowerBound, times.distantFrom.upperBound)
+      return cached + (distant - cached) * max(0, min(1, (elements - first) / (all - first)))
     }
-    let tapPrice = writesTaps ? price(taps * Double(layout.runs)) : 0.15 * price(footprint + taps)
+    let tapPrice =
+      writesTaps
+      ? price(taps * Double(layout.runs), 0.05, 0.3)
+      : price(footprint + taps, times.cachedTap, times.distantTap)
     let again =
       Double(groups)
       * (far * ((1 + passes) * data + 2 * results + 2 * copied) + taps * tapPrice)

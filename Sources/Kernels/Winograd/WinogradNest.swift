@@ -36,6 +36,8 @@ struct WinogradNest: Sendable {
     let packedChannels: [Int]
     /// Where every sample starts.
     let samples: [Int]
+    /// Whether samples are what is contiguous: then each element of a sample is in a line of its own.
+    var isScattered: Bool { samples.count > 1 && !strides.contains(1) }
   }
 
   let rows: Axis
@@ -67,6 +69,13 @@ struct WinogradNest: Sendable {
   static let blocksAtOnce = 8
   /// Elements of the taps of so many blocks.
   static let tapsAtOnce = 1_250_000
+  /// Up to so many tiles in one group are few: then so many blocks and inputs at a time, whose taps' points stay in
+  /// the second-level cache.
+  static let fewTiles = 64
+  static let fewBlocksAtOnce = 2
+  static let fewInputsAtOnce = 128
+  /// Of the blocks of one group, that threads take.
+  static let mostParts = 8
 
   var workspaceCount: Int { layout.count }
   var rowCount: Int { sampleCount * rows.tiles }
@@ -92,6 +101,14 @@ struct WinogradNest: Sendable {
     /// Blocks of outputs that a point's product makes before the next point's: while they are made, the
     /// point's data stay in the first-level cache.
     var blocks = 1
+    /// Inputs whose taps are packed and transformed at a time: all, unless there is one group of few tiles.
+    var inputsAtOnce = 0
+    /// Of how many blocks taps are packed at a time.
+    var packedBlocks = 1
+    /// Of one group: parts of its blocks, each with its own taps and what is made of them, and elements from one's
+    /// place to that of the next.
+    var parts = 1
+    var partStep = 0
     /// Of the first run: copies of data, and of results: one after the other, never together.
     var copies = 0
     /// Points of the data: [point][tile][input].
@@ -108,7 +125,7 @@ struct WinogradNest: Sendable {
     var taps = 0
     var tapPlane = 0
     var tapBlock = 0
-    /// In common: taps with the outputs innermost, [input][row][column][output] or [row][column][input][output].
+    /// Taps with the outputs innermost, [input][row][column][output] or [row][column][input][output].
     var packedTaps = 0
     var count = 0
   }
@@ -129,29 +146,35 @@ struct WinogradNest: Sendable {
     into y: UnsafeMutablePointer<Element>, _ x: UnsafePointer<Element>,
     _ w: UnsafePointer<Element>, _ workspace: UnsafeMutablePointer<Element>, adding: Bool
   ) {
-    Movement.move(
-      extents: tapExtents, to: workspace + layout.packedTaps, packedTapStrides, from: w,
-      tapStrides)
     if !hasOneGroup {
-      ThreadPool.run(count: outputBlocks) { transformTaps($0, workspace) }
+      packTaps(0..<outputBlocks, 0..<inputs, w, workspace)
+      ThreadPool.run(count: outputBlocks) { transformTaps($0, 0..<inputs, workspace) }
     }
     eachGroup(workspace) { group, own, _ in
       loadData(group, x, own)
-      eachBlocks { blocks in
-        if hasOneGroup {
-          ThreadPool.run(count: blocks.count) { transformTaps(blocks.lowerBound + $0, workspace) }
+      eachBlocks(own) { blocks, part in
+        for first in stride(from: 0, to: inputs, by: layout.inputsAtOnce) {
+          let some = first..<min(first + layout.inputsAtOnce, inputs)
+          if hasOneGroup {
+            packTaps(blocks, some, w, part)
+            ThreadPool.run(count: blocks.count) {
+              transformTaps(blocks.lowerBound + $0, some, part)
+            }
+          }
+          let taps = hasOneGroup ? part : workspace
+          multiply(
+            columns: group.count * columns.tiles, depth: some.count,
+            a: PointMatrices(
+              start: taps + layout.taps + tapBlock(blocks.lowerBound), plane: layout.tapPlane,
+              block: layout.tapBlock), aStep: Self.lanes,
+            b: PointMatrices(
+              start: own + layout.data + first, plane: layout.dataPlane, block: 0), bDepth: 1,
+            bColumn: layout.dataTile,
+            c: PointMatrices(
+              start: part + layout.results, plane: layout.resultPlane, block: layout.resultBlock),
+            blocks: blocks.count, adding: first > 0)
         }
-        multiply(
-          columns: group.count * columns.tiles, depth: inputs,
-          a: PointMatrices(
-            start: workspace + layout.taps + tapBlock(blocks.lowerBound), plane: layout.tapPlane,
-            block: layout.tapBlock), aStep: Self.lanes,
-          b: PointMatrices(start: own + layout.data, plane: layout.dataPlane, block: 0), bDepth: 1,
-          bColumn: layout.dataTile,
-          c: PointMatrices(
-            start: own + layout.results, plane: layout.resultPlane, block: layout.resultBlock),
-          blocks: blocks.count, adding: false)
-        for block in blocks { untransformResults(group.count, block, own) }
+        for block in blocks { untransformResults(group.count, block, part, copies: own) }
       }
       storeResults(group, y, own, adding: adding)
     }
@@ -164,37 +187,40 @@ struct WinogradNest: Sendable {
     eachGroup(workspace) { group, own, isFirst in
       loadData(group, x, own)
       loadResults(group, y, own)
-      eachBlocks { blocks in
-        let first = blocks.lowerBound
-        multiply(
-          columns: inputs, depth: group.count * columns.tiles,
-          a: PointMatrices(
-            start: own + layout.results + first * layout.resultBlock, plane: layout.resultPlane,
-            block: layout.resultBlock), aStep: Self.lanes,
-          b: PointMatrices(start: own + layout.data, plane: layout.dataPlane, block: 0),
-          bDepth: layout.dataTile, bColumn: 1,
-          c: PointMatrices(
-            start: own + layout.taps + tapBlock(first), plane: layout.tapPlane,
-            block: layout.tapBlock), blocks: blocks.count, adding: !isFirst)
-        if hasOneGroup {
-          ThreadPool.run(count: blocks.count) { untransformTaps(first + $0, workspace) }
+      eachBlocks(own) { blocks, part in
+        for first in stride(from: 0, to: inputs, by: layout.inputsAtOnce) {
+          let some = first..<min(first + layout.inputsAtOnce, inputs)
+          multiply(
+            columns: some.count, depth: group.count * columns.tiles,
+            a: PointMatrices(
+              start: own + layout.results + blocks.lowerBound * layout.resultBlock,
+              plane: layout.resultPlane, block: layout.resultBlock), aStep: Self.lanes,
+            b: PointMatrices(
+              start: own + layout.data + first, plane: layout.dataPlane, block: 0),
+            bDepth: layout.dataTile, bColumn: 1,
+            c: PointMatrices(
+              start: part + layout.taps + tapBlock(blocks.lowerBound), plane: layout.tapPlane,
+              block: layout.tapBlock), blocks: blocks.count, adding: !isFirst)
+          if hasOneGroup {
+            ThreadPool.run(count: blocks.count) {
+              untransformTaps(blocks.lowerBound + $0, some, part)
+            }
+            unpackTaps(blocks, some, w, part, adding: adding)
+          }
         }
       }
     }
-    if !hasOneGroup {
-      ThreadPool.run(count: outputBlocks) { block in
-        let taps = workspace + layout.taps + tapBlock(block)
-        for run in 1..<max(1, layout.runs) {
-          Element.add(
-            extents: [layout.tapBlock], to: taps, [1],
-            from: UnsafePointer(taps + run * layout.runStep), [1])
-        }
-        untransformTaps(block, workspace)
+    guard !hasOneGroup else { return }
+    ThreadPool.run(count: outputBlocks) { block in
+      let taps = workspace + layout.taps + tapBlock(block)
+      for run in 1..<max(1, layout.runs) {
+        Element.add(
+          extents: [layout.tapBlock], to: taps, [1],
+          from: UnsafePointer(taps + run * layout.runStep), [1])
       }
+      untransformTaps(block, 0..<inputs, workspace)
     }
-    Movement.move(
-      adding: adding, extents: tapExtents, to: w, tapStrides,
-      from: UnsafePointer(workspace + layout.packedTaps), packedTapStrides)
+    unpackTaps(0..<outputBlocks, 0..<inputs, w, workspace, adding: adding)
   }
 
   /// - Parameter body: is called with a group, the workspace of its run, and whether it is the run's first.
@@ -219,9 +245,24 @@ struct WinogradNest: Sendable {
     (hasOneGroup ? block % layout.blocks : block) * layout.tapBlock
   }
 
-  private func eachBlocks(_ body: (Range<Int>) -> Void) {
-    for first in stride(from: 0, to: outputBlocks, by: layout.blocks) {
-      body(first..<min(first + layout.blocks, outputBlocks))
+  /// - Parameter body: is called with blocks of outputs, and the workspace of their part.
+  private func eachBlocks<Element: TensorElement>(
+    _ own: UnsafeMutablePointer<Element>,
+    _ body: (Range<Int>, UnsafeMutablePointer<Element>) -> Void
+  ) {
+    let count = (outputBlocks + layout.blocks - 1) / layout.blocks
+    func run(_ part: Int) {
+      for number in part * count / layout.parts..<(part + 1) * count / layout.parts {
+        let first = number * layout.blocks
+        body(
+          first..<min(first + layout.blocks, outputBlocks), own + part * layout.partStep)
+      }
+    }
+    // More threads than parts share the work of each.
+    if ThreadPool.count <= layout.parts {
+      ThreadPool.run(count: layout.parts, run)
+    } else {
+      for part in 0..<layout.parts { run(part) }
     }
   }
 

@@ -1,0 +1,67 @@
+import CKernels
+import Foundation
+
+/// The instruction set that the kernels compiled by hand for several of them run with, which also decides what the
+/// estimates of their times know (`KernelTimes`): the widest that the processor has, or a lesser one that the
+/// environment asks for:
+///
+///     CONVOY_INSTRUCTIONS=avx2 convoy contract …
+///
+/// Plans and workspaces depend on it, so all ranks of a job have to have the same.
+///
+/// ```swift
+/// print(InstructionSet.current)  // avx2
+/// ```
+public enum InstructionSet: String, CaseIterable, Hashable, Sendable {
+  /// x86-64-v4, vectors of 64 bytes.
+  case avx512
+  /// x86-64-v3, vectors of 32 bytes.
+  case avx2
+  /// What the compiler may assume of every processor.
+  case any
+
+  /// Its value is one of the names above; unset or empty, the set is the processor's.
+  public static let environmentVariable = "CONVOY_INSTRUCTIONS"
+
+  /// This process's set.
+  public static let current: InstructionSet =
+    switch convoy_instruction_level() {
+    case convoy_avx512_instructions: .avx512
+    case convoy_avx2_instructions: .avx2
+    default: .any
+    }
+
+  /// The most that an environment permits; `nil` where it sets no limit.
+  ///
+  /// ```swift
+  /// try InstructionSet.limit(in: ["CONVOY_INSTRUCTIONS": "avx2"])  // .avx2
+  /// ```
+  ///
+  /// - Throws: `InstructionSetError.unknown`.
+  public static func limit(
+    in environment: [String: String]
+  ) throws(InstructionSetError) -> InstructionSet? {
+    guard let value = environment[environmentVariable], !value.isEmpty else { return nil }
+    guard let set = InstructionSet(rawValue: value) else { throw .unknown(value) }
+    return set
+  }
+}
+
+/// Why an environment names no `InstructionSet`.
+///
+/// ```swift
+/// do { _ = try InstructionSet.limit(in: ["CONVOY_INSTRUCTIONS": "sse"]) } catch { print(error) }
+/// // CONVOY_INSTRUCTIONS is 'sse'; expected avx512, avx2 or any
+/// ```
+public enum InstructionSetError: Error, Hashable, Sendable {
+  case unknown(String)
+}
+
+extension InstructionSetError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .unknown(let value):
+      "\(InstructionSet.environmentVariable) is '\(value)'; expected avx512, avx2 or any"
+    }
+  }
+}

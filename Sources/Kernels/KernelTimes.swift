@@ -1,0 +1,92 @@
+/// What the estimates know of the processor: sizes of its registers and caches, and the times of the kernels.
+/// They were fitted by measurement, for one machine with AVX-512 and one with AVX2 (both AMD EPYC); only their
+/// ratios matter for a choice. They follow from the instruction set alone, so that all ranks of a job on equal
+/// machines choose alike.
+///
+/// ```swift
+/// KernelTimes.current.blockColumns  // 28 with AVX-512, 6 with AVX2
+/// ```
+struct KernelTimes: Sendable {
+  /// Columns whose sums of 16 lanes the batch-reduce kernel holds in registers.
+  var blockColumns: Int
+  /// Whether it takes blocks of lanes in pairs, with half as many columns.
+  var hasPairs: Bool
+  /// Elements that half of a second-level cache holds.
+  var cacheElements: Int
+
+  /// Of the batch-reduce kernel, in nanoseconds: per block of columns, entry of the list, step of the summed
+  /// loop for a block, column, and step and column.
+  var block: Double
+  var entry: Double
+  var step: Double
+  var column: Double
+  var product: Double
+  /// Whether lanes on pages of their own cost as much for every block of columns as for the first.
+  var readsLanesAgain: Bool
+  /// Of lanes that are read where they lie, a multiple of half a page apart, for the second and every later block of
+  /// columns: a step takes so much longer, and of long sums, whose lanes have left all near caches by then.
+  var lanesApart: Double
+  var lanesApartInLongSums: Double
+  /// Of columns that are contiguous while the summed loop is not: a step touches a line for a few columns.
+  var columnsContiguous: Double
+
+  /// Of element-wise products: per block of lanes and step, where rows have the second source in common and
+  /// where they do not.
+  var sharedLaneProduct: Double
+  var laneProduct: Double
+
+  /// Of copies, per element: of runs as they lie, and of others.
+  var copiedElement: Double
+  var transposedElement: Double
+
+  /// Of elements that come from beyond the second-level cache: of products of matrices, element-wise ones, and
+  /// dot products.
+  var movedElement: Double
+  var movedLane: Double
+  var movedSummand: Double
+
+  /// Of dot products: per pair of rows and 16 summands, and what reading them costs a block of 5 × 5 pairs.
+  var dotProduct: Double
+  var dotBlock: Double
+
+  /// Of a transform of minimal filtering, per point of 16 lanes, of data and results together.
+  var transform: Double
+  /// Of what a group of its tiles has moved between the caches, per element and element of the group, at most
+  /// `mostFar`.
+  var far: Double
+  var mostFar: Double
+  /// From how many elements on the points of the taps begin to leave a third-level cache, and all have left; and
+  /// their price per element and group of tiles where it holds them, and where it does not.
+  var distantFrom: ClosedRange<Double>
+  var cachedTap: Double
+  var distantTap: Double
+
+  /// Of OpenBLAS: multiply-adds per nanosecond, and nanoseconds per element of the sources and of the result.
+  var libraryProducts: Double
+  var librarySource: Double
+  var libraryResult: Double
+
+  static let avx512 = KernelTimes(
+    blockColumns: 28, hasPairs: true, cacheElements: 1 << 17, block: 4, entry: 1.5, step: 0.3,
+    column: 1, product: 0.133, readsLanesAgain: true, lanesApart: 0, lanesApartInLongSums: 0,
+    columnsContiguous: 0,
+    sharedLaneProduct: 0.2, laneProduct: 0.3, copiedElement: 0.1,
+    transposedElement: 0.25, movedElement: 0.08, movedLane: 0.15, movedSummand: 0.05,
+    dotProduct: 0.145, dotBlock: 0.6, transform: 0.95,
+    far: 5e-8, mostFar: 0.06, distantFrom: 4e6...4.0001e6, cachedTap: 0.0075, distantTap: 0.045,
+    libraryProducts: 50,
+    librarySource: 0.25, libraryResult: 0.2)
+
+  static let avx2 = KernelTimes(
+    blockColumns: 6, hasPairs: false, cacheElements: 1 << 16, block: 12, entry: 2, step: 0.06,
+    column: 0.5, product: 0.365, readsLanesAgain: false, lanesApart: 0.6, lanesApartInLongSums: 5,
+    columnsContiguous: 0.7, sharedLaneProduct: 0.45, laneProduct: 0.6, copiedElement: 0.25,
+    transposedElement: 0.4, movedElement: 0.15, movedLane: 0.25, movedSummand: 0.12,
+    dotProduct: 0.55,
+    dotBlock: 2, transform: 2, far: 1e-7, mostFar: 0.5, distantFrom: 2e6...6e6, cachedTap: 0.03,
+    distantTap: 0.6,
+    libraryProducts: 38, librarySource: 0.4, libraryResult: 0.6)
+
+  static let current: KernelTimes =
+    InstructionSet.current == .avx512 ? .avx512 : .avx2
+}
