@@ -28,9 +28,11 @@ extension Plan {
     }
     var estimates = StepEstimates(expression)
     let known = estimates.nanoseconds(of: plan, needsGradient: needsGradient)
-    try self.init(expression, needsGradient: needsGradient, known: known) { step, needed, limit in
-      estimates.nanoseconds(step, needed: needed, limit: limit)
+    let found = try Plan(expression, needsGradient: needsGradient, known: known) {
+      estimates.nanoseconds($0, needed: $1, limit: $2)
     }
+    // The search may not come by the arrangement of that plan's results.
+    self = estimates.nanoseconds(of: found, needsGradient: needsGradient) <= known ? found : plan
   }
 
   /// From this estimate on a search for the fastest plan may pay even for one run. It takes some 40 ms

@@ -34,6 +34,23 @@ import Testing
     }
   }
 
+  /// The plan of fewest multiply-adds may arrange its results as the search does not: then it has to be better than
+  /// what the search finds.
+  @Test(arguments: 0..<4) func arrangementsThatTheSearchDoesNotMake(seed: UInt64) throws {
+    let limits = RandomExpression.Limits(operands: 3...4, iterations: 20_000)
+    for random in RandomExpressions(seed: 4_069 + seed, limits: limits).prefix(60) {
+      let bound = try random.bound()
+      let needed = bound.shapes.map { _ in true }
+      for needsGradient in [nil, needed] {
+        let fewest = try Plan(bound, options: PlanOptions(needsGradient: needsGradient))
+        let fastest = try Plan(fastest: bound, needsGradient: needsGradient)
+        #expect(
+          fastest.estimatedSeconds(needsGradient: needsGradient)
+            <= 1.000001 * fewest.estimatedSeconds(needsGradient: needsGradient), "\(random)")
+      }
+    }
+  }
+
   @Test func gradientsCountToo() throws {
     let bound = try Self.reshapedLayer(samples: 2, side: 8)
     let needed = bound.shapes.map { _ in true }
