@@ -41,9 +41,13 @@ public final class MemoryMeter: Sendable {
 /// let fits = bytes <= HostMemory.limitBytes
 /// ```
 public enum HostMemory {
-  /// Keeps freed tensors' memory for the next ones instead of giving it back to the system. Training
-  /// allocates the same sizes at every step, and each page that comes from the system costs a fault.
-  public static func keepFreed() { convoy_keep_freed_memory() }
+  /// Keeps freed tensors' memory for the next ones (`BufferPool`), and what else the C library frees, instead of
+  /// giving it back to the system. Training asks for the same sizes at every step, and each page that
+  /// comes from the system costs a fault.
+  public static func keepFreed() {
+    convoy_keep_freed_memory()
+    BufferPool.shared.recycle()
+  }
 
   /// Bytes of memory this process may use: the machine's, or less where its control group says so.
   public static let limitBytes = Int(convoy_memory_limit())

@@ -125,8 +125,7 @@ final class TensorStorage<Element: TensorElement>: @unchecked Sendable {
     self.count = count
     self.meter = meter
     meter?.allocate(count * MemoryLayout<Element>.stride)
-    let bytes = max(count, 1) * MemoryLayout<Element>.stride
-    start = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+    start = BufferPool.shared.take(max(count, 1) * MemoryLayout<Element>.stride)
       .bindMemory(to: Element.self, capacity: max(count, 1))
   }
 
@@ -138,7 +137,8 @@ final class TensorStorage<Element: TensorElement>: @unchecked Sendable {
   }
 
   deinit {
-    UnsafeMutableRawPointer(start).deallocate()
+    BufferPool.shared.giveBack(
+      UnsafeMutableRawPointer(start), max(count, 1) * MemoryLayout<Element>.stride)
     meter?.release(count * MemoryLayout<Element>.stride)
   }
 }

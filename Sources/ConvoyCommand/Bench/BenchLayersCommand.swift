@@ -82,11 +82,16 @@ struct LayerTiming: Codable {
   let name: String
   /// Of forward and backward together, the median.
   let milliseconds: Double
+  /// The least: what an undisturbed machine takes.
+  let leastMilliseconds: Double
   /// 10⁹ operations of the plan per second; a multiply-add counts as two.
   let gflops: Double
   /// Milliseconds that the machine's rates allow.
   let roofline: Double
   let repetitions: Int
+  /// Buffers of tensors and workspaces that all these repetitions together asked the system for: none, if they find
+  /// what the ones before left.
+  let allocations: Int
   /// The pairs of operands in the order they are contracted.
   let path: [[Int]]
   /// If asked for.
@@ -109,6 +114,9 @@ struct LayerTiming: Codable {
     }
     // Once without the clock: pages are met for the first time, and kernels are chosen.
     _ = try once()
+    // Twice, for what is kept of the first may not be enough for all of it.
+    _ = try once()
+    let before = BufferPool.shared.statistics
     var times: [Double] = []
     var total = 0.0
     while times.count < 3 || total < seconds {
@@ -122,9 +130,11 @@ struct LayerTiming: Codable {
       4 * (3 * bound.shapes.reduce(0) { $0 + elements($1) } + 2 * elements(bound.outputShape))
     name = entry.name
     milliseconds = median * 1e3
+    leastMilliseconds = times[0] * 1e3
     gflops = 2 * plan.trainingMacs / median / 1e9
     roofline = machine.computeSeconds(macs: plan.trainingMacs, bytes: bytes) * 1e3
     repetitions = times.count
+    allocations = BufferPool.shared.statistics.allocations - before.allocations
     path = plan.path
     steps = timer?.kernels.map { kernel, seconds in
       StepTiming(kernel, contraction, milliseconds: seconds * 1e3)
