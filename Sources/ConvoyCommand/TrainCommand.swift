@@ -33,7 +33,7 @@ struct TrainCommand: ParsableCommand {
       let configuration = try communicator.together {
         try TrainingConfiguration(file: self.configuration, overrides: overrides)
       }
-      HostMemory.keepFreed()
+      HostMemory.keepFreed(processes: Launch.current.localProcesses)
       threads.use()
       let isFirst = communicator.rank == 0
       let bar = ProgressBar(isShown: isFirst && ProgressBar.isTerminal)

@@ -2,11 +2,11 @@ import Synchronization
 
 /// The memory of tensors and workspaces. While it recycles, the buffer of one that is gone is kept for the next of the
 /// same size: a training step asks for the sizes of the step before, in the same order, and then nothing is
-/// allocated any more. What lives and what is kept together is never more than has lived at once, so that
-/// recycling does not take memory that the same tensors did not need before.
+/// allocated any more. What lives and what is kept together is never more than has lived at once, or than the pool is
+/// allowed if that is more: where memory is short, recycling takes none that the tensors did not need before.
 ///
 /// ```swift
-/// BufferPool.shared.recycle()                // once, before training
+/// BufferPool.shared.recycle(allowance: 1 << 30)  // once, before training
 /// let before = BufferPool.shared.statistics
 /// …                                          // a step
 /// print(BufferPool.shared.statistics.allocations - before.allocations)  // 0 from the second or third step on
@@ -27,7 +27,8 @@ public final class BufferPool: Sendable {
   }
 
   private struct State {
-    var isRecycling = false
+    /// Bytes; `nil`: nothing is kept.
+    var allowance: Int?
     var kept: [Int: [Buffer]] = [:]
     var statistics = Statistics()
   }
@@ -43,7 +44,9 @@ public final class BufferPool: Sendable {
   private static let alignment = 64
 
   /// Keeps buffers from now on.
-  public func recycle() { state.withLock { $0.isRecycling = true } }
+  ///
+  /// - Parameter allowance: bytes that may be held, in use and kept together, even if less has lived at once.
+  public func recycle(allowance: Int = 0) { state.withLock { $0.allowance = allowance } }
 
   public var statistics: Statistics { state.withLock { $0.statistics } }
 
@@ -77,7 +80,7 @@ public final class BufferPool: Sendable {
     let buffer = Buffer(start: start)
     let isKept = state.withLock { state in
       state.statistics.liveBytes -= bytes
-      guard state.isRecycling else { return false }
+      guard state.allowance != nil else { return false }
       state.kept[bytes, default: []].append(buffer)
       state.statistics.keptBytes += bytes
       return true
@@ -85,13 +88,12 @@ public final class BufferPool: Sendable {
     if !isKept { buffer.start.deallocate() }
   }
 
-  /// Returns kept buffers to the system, the largest first, until they and what lives are no more than has lived
-  /// at once.
+  /// Returns kept buffers to the system, the largest first, until they and what lives are no more than may be held.
   private static func releaseWhatIsTooMuch(_ state: inout State) {
+    let most = max(state.statistics.peakLiveBytes, state.allowance ?? 0)
     func isTooMuch() -> Bool {
       state.statistics.keptBytes > 0
-        && state.statistics.keptBytes + state.statistics.liveBytes
-          > state.statistics.peakLiveBytes
+        && state.statistics.keptBytes + state.statistics.liveBytes > most
     }
     while isTooMuch() {
       guard let bytes = state.kept.filter({ !$0.value.isEmpty }).keys.max(),

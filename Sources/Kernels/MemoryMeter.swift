@@ -43,10 +43,13 @@ public final class MemoryMeter: Sendable {
 public enum HostMemory {
   /// Keeps freed tensors' memory for the next ones (`BufferPool`), and what else the C library frees, instead of
   /// giving it back to the system. Training asks for the same sizes at every step, and each page that
-  /// comes from the system costs a fault.
-  public static func keepFreed() {
+  /// comes from the system costs a fault. Of tensors as much as have lived at once is held, or a quarter of the memory
+  /// if that is more.
+  ///
+  /// - Parameter processes: that share this machine's memory.
+  public static func keepFreed(processes: Int = 1) {
     convoy_keep_freed_memory()
-    BufferPool.shared.recycle()
+    BufferPool.shared.recycle(allowance: limitBytes / 4 / max(1, processes))
   }
 
   /// Bytes of memory this process may use: the machine's, or less where its control group says so.

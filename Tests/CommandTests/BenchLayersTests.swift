@@ -10,6 +10,8 @@ import Testing
     var milliseconds: Double
     var gflops: Double
     var roofline: Double
+    var leastMilliseconds: Double
+    var allocations: Int
     var repetitions: Int
     var path: [[Int]]
   }
@@ -47,6 +49,9 @@ import Testing
     let timing = try JSONDecoder().decode(Timing.self, from: Data(last.utf8))
     #expect(timing.name == "product")
     #expect(timing.repetitions >= 3)
+    #expect(timing.leastMilliseconds > 0 && timing.leastMilliseconds <= timing.milliseconds)
+    // Once it has run twice, a layer finds all its buffers in the pool.
+    #expect(timing.allocations == 0)
     #expect(timing.path == [[0, 1]])
     // Forward and two gradients: 3 · 2 · 30 · 20 · 10 operations, at 1 GFLOP/s.
     #expect(abs(timing.roofline - 0.036) < 1e-9)

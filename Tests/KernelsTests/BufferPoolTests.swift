@@ -47,6 +47,18 @@ import Testing
     #expect(pool.statistics.keptBytes <= 20_000)
   }
 
+  /// With an allowance a round of sizes that never live together is kept whole, and served from then on.
+  @Test func anAllowanceKeepsWhatHasNotLivedTogether() {
+    let sizes = Array(stride(from: 1000, through: 20_000, by: 1000))
+    for (allowance, allocations) in [(sizes.reduce(0, +), 20), (0, 60)] {
+      let pool = BufferPool()
+      pool.recycle(allowance: allowance)
+      for _ in 0..<3 { Self.round(pool, sizes, together: false) }
+      #expect(pool.statistics.allocations == allocations)
+      #expect(pool.statistics.keptBytes <= max(allowance, 20_000))
+    }
+  }
+
   @Test func buffersStartAtCacheLines() {
     let pool = BufferPool()
     for bytes in [1, 4, 100, 1 << 20] {

@@ -80,7 +80,7 @@ struct BenchScalingCommand: ParsableCommand {
         )
       }
       // Tensors are made anew in every run, as in training; the pages need not be.
-      HostMemory.keepFreed()
+      HostMemory.keepFreed(processes: Launch.current.localProcesses)
       threads.use()
       switch dtype {
       case .float32: try measure(entries, Float.self, model, communicator)
