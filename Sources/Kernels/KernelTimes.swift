@@ -13,6 +13,8 @@ struct KernelTimes: Sendable {
   var hasPairs: Bool
   /// Elements that half of a second-level cache holds.
   var cacheElements: Int
+  /// Multiply-adds from which on loops are cut for the caches: less is not worth the search.
+  var leastCutProducts: Int
 
   /// Of the batch-reduce kernel, in nanoseconds: per block of columns, entry of the list, step of the summed
   /// loop for a block, column, and step and column.
@@ -21,6 +23,8 @@ struct KernelTimes: Sendable {
   var step: Double
   var column: Double
   var product: Double
+  /// The time of a last block of at most half the lanes, as a share of a whole one's.
+  var narrowBlock: Double
   /// Whether lanes on pages of their own cost as much for every block of columns as for the first.
   var readsLanesAgain: Bool
   /// Of lanes that are read where they lie, a multiple of half a page apart, for the second and every later block of
@@ -38,6 +42,8 @@ struct KernelTimes: Sendable {
   /// Of copies, per element: of runs as they lie, and of others.
   var copiedElement: Double
   var transposedElement: Double
+  /// Of a run of channels that minimal filtering copies.
+  var copiedRun: Double
 
   /// Of elements that come from beyond the second-level cache: of products of matrices, element-wise ones, and
   /// dot products.
@@ -66,22 +72,32 @@ struct KernelTimes: Sendable {
   var librarySource: Double
   var libraryResult: Double
 
+  /// How often lanes that no cache holds are moved, as whole lines that nothing foresees if they lie apart: for every
+  /// block of columns, of which there are few where many fit into registers.
+  func lanesAgain(columnBlocks: Double, apart: Int) -> Double {
+    hasPairs ? 1 : columnBlocks * (abs(apart) > BlockedNest.lanes ? 2.5 : 1)
+  }
+
   static let avx512 = KernelTimes(
-    blockColumns: 28, hasPairs: true, cacheElements: 1 << 17, block: 4, entry: 1.5, step: 0.3,
-    column: 1, product: 0.133, readsLanesAgain: true, lanesApart: 0, lanesApartInLongSums: 0,
+    blockColumns: 28, hasPairs: true, cacheElements: 1 << 17, leastCutProducts: 1 << 24, block: 4,
+    entry: 1.5, step: 0.3,
+    column: 1, product: 0.133, narrowBlock: 1, readsLanesAgain: true, lanesApart: 0,
+    lanesApartInLongSums: 0,
     columnsContiguous: 0,
     sharedLaneProduct: 0.2, laneProduct: 0.3, copiedElement: 0.1,
-    transposedElement: 0.25, movedElement: 0.08, movedLane: 0.15, movedSummand: 0.05,
+    transposedElement: 0.25, copiedRun: 0, movedElement: 0.08, movedLane: 0.15, movedSummand: 0.05,
     dotProduct: 0.145, dotBlock: 0.6, transform: 0.95,
     far: 5e-8, mostFar: 0.06, distantFrom: 4e6...4.0001e6, cachedTap: 0.0075, distantTap: 0.045,
     libraryProducts: 50,
     librarySource: 0.25, libraryResult: 0.2)
 
   static let avx2 = KernelTimes(
-    blockColumns: 6, hasPairs: false, cacheElements: 1 << 16, block: 12, entry: 2, step: 0.06,
-    column: 0.5, product: 0.365, readsLanesAgain: false, lanesApart: 0.6, lanesApartInLongSums: 5,
+    blockColumns: 6, hasPairs: false, cacheElements: 1 << 16, leastCutProducts: 1 << 22, block: 12,
+    entry: 2, step: 0.06,
+    column: 0.5, product: 0.365, narrowBlock: 0.6, readsLanesAgain: false, lanesApart: 0.6,
+    lanesApartInLongSums: 5,
     columnsContiguous: 0.7, sharedLaneProduct: 0.45, laneProduct: 0.6, copiedElement: 0.25,
-    transposedElement: 0.4, movedElement: 0.15, movedLane: 0.25, movedSummand: 0.12,
+    transposedElement: 0.4, copiedRun: 10, movedElement: 0.15, movedLane: 0.25, movedSummand: 0.12,
     dotProduct: 0.55,
     dotBlock: 2, transform: 2, far: 1e-7, mostFar: 0.5, distantFrom: 2e6...6e6, cachedTap: 0.03,
     distantTap: 0.6,

@@ -155,19 +155,19 @@ extension BlockedNest.Problem {
   ///
   /// - Parameters:
   ///   - kernel: elements of one call: lanes' source, the other source, destination.
-  ///   - columnBlocks: how often a call reads the lanes' source.
+  ///   - lanesAgain: how often a call moves its lanes if no cache holds them.
   ///   - levels: around it, the innermost first.
   ///   - isAliased: whether the other source's rows are whole pages apart, so that they want the same few
   ///     lines of every cache.
   func movedElements(
-    kernel: [Double], columnBlocks: Double, levels: [LoopLevel], tiles: Double, apart: Int,
+    kernel: [Double], lanesAgain: Double, levels: [LoopLevel], tiles: Double, apart: Int,
     isAliased: Bool
   ) -> Double {
     let cache = 1.5 * Double(Self.tileElements)
     var held = kernel
     var moved = kernel
     if isAliased { held[1] *= 8 }
-    if kernel[0] > cache { moved[0] *= columnBlocks }
+    if kernel[0] > cache { moved[0] *= lanesAgain }
     // Of a line only one element is used before it has left again.
     if kernel[1] > cache && apart > 1 {
       moved[1] *= Double(min(apart, 16)) * (apart >= 1024 ? 1.5 : 1)

@@ -152,7 +152,8 @@ extension BlockedNest.Problem {
           * (otherHasLanes ? lanes : 1),
         Double(columns.count) * lanes,
       ],
-      columnBlocks: isElementwise ? 1 : columnBlocks,
+      lanesAgain: isElementwise
+        ? 1 : KernelTimes.current.lanesAgain(columnBlocks: columnBlocks, apart: depth.a),
       levels: choice.lanesInside
         ? [laneLevel] + walked.reversed() : walked.reversed() + [laneLevel],
       tiles: Double((tileExtent + tileCount - 1) / tileCount), apart: apart(depth.b, columns.b),
@@ -173,9 +174,17 @@ extension BlockedNest.Problem {
       laneExtent: laneExtent, levels: levels, columns: columns, depth: depth,
       aOffsets: aOffsets, bOffsets: bOffsets, tileExtent: tileExtent, tileCount: tileCount,
       isTileSummed: isTileSummed, listPerTile: listPerTile, workspaceCount: scratch,
-      nanoseconds: calls * (perCall + stray) + copies
+      nanoseconds: calls * (perCall * (isElementwise ? 1 : narrowness(laneExtent)) + stray) + copies
         + moved * (isElementwise ? KernelTimes.current.movedLane : KernelTimes.current.movedElement)
         + reorderingCost)
+  }
+
+  /// The time of all blocks of lanes, as a share of that of as many whole ones: the last may be a half or a quarter.
+  private func narrowness(_ lanes: Int) -> Double {
+    let blocks = (lanes + BlockedNest.lanes - 1) / BlockedNest.lanes
+    let last = lanes - (blocks - 1) * BlockedNest.lanes
+    return last > BlockedNest.lanes / 2
+      ? 1 : 1 - (1 - KernelTimes.current.narrowBlock) / Double(blocks)
   }
 
   /// The step of a plain loop in the tensor as given; `nil` where it is not plain.

@@ -18,7 +18,8 @@ struct Cut {
   ///   - depths: so many terms over 16 lanes and 8 columns fit into a first-level cache.
   ///   - columns: so many columns of them fit into a second-level cache.
   static func candidates(
-    _ form: GatherForm, leastProducts: Int = 1 << 24, depths: ClosedRange<Int> = 128...512,
+    _ form: GatherForm, leastProducts: Int = KernelTimes.current.leastCutProducts,
+    depths: ClosedRange<Int> = 128...512,
     columns: ClosedRange<Int> = 128...640
   ) -> [Cut] {
     guard form.loops.reduce(1.0, { $0 * Double($1) }) >= Double(leastProducts) else { return [] }

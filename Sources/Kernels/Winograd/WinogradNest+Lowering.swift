@@ -119,7 +119,7 @@ extension WinogradNest {
       inputs: inputs, outputs: outputs, layout: layout, writesTaps: w == 0,
       tapCopy: Self.tapCopyNanoseconds(
         given: zip(tapExtents, tapStrides), packed: zip(tapExtents, packedTapStrides)),
-      areDataScattered: data.isScattered, areResultsScattered: results.isScattered)
+      dataCopy: Self.copyNanoseconds(data), resultCopy: Self.copyNanoseconds(results))
   }
 }
 
@@ -202,11 +202,19 @@ extension WinogradNest {
     return 0.5 * share * share.squareRoot()
   }
 
+  /// Of an element of data or results: where samples are contiguous each has a line of its own, and where channels
+  /// are, few of them make short runs.
+  private static func copyNanoseconds(_ copy: Copy) -> Double {
+    if copy.isScattered { return 3 }
+    guard let channels = copy.channels.last, copy.strides.last == 1 else { return 0.2 }
+    let padded = blocks(channels) * lanes
+    return 0.2 + KernelTimes.current.copiedRun / Double(padded)
+  }
+
   /// Nanoseconds. Constants that differ most between processors are `KernelTimes`.
   private static func estimate(
     rows: Axis, columns: Axis, groupRows: Int, groups: Int, inputs: Int, outputs: Int,
-    layout: Workspace, writesTaps: Bool, tapCopy: Double, areDataScattered: Bool,
-    areResultsScattered: Bool
+    layout: Workspace, writesTaps: Bool, tapCopy: Double, dataCopy: Double, resultCopy: Double
   ) -> Double {
     let points = Double(rows.points * columns.points)
     let tiles = Double(groupRows * columns.tiles)
@@ -231,9 +239,7 @@ extension WinogradNest {
     let resultsCopied =
       Double(groups) * tiles * Double(rows.results * columns.results) * outputBlocks * Double(lanes)
     let tapsCopied = Double(rows.taps * columns.taps) * tapVectors * Double(lanes)
-    let copies =
-      (areDataScattered ? 3 : 0.2) * dataCopied + (areResultsScattered ? 3 : 0.2) * resultsCopied
-      + tapCopy * tapsCopied
+    let copies = dataCopy * dataCopied + resultCopy * resultsCopied + tapCopy * tapsCopied
     // The more a group has, the more of it has left the nearer caches when it is read again.
     let data = points * tiles * inputBlocks * Double(lanes)
     let results = points * tiles * outputBlocks * Double(lanes)
