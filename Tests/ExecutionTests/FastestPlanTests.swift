@@ -36,9 +36,9 @@ import Testing
 
   /// The plan of fewest multiply-adds may arrange its results as the search does not: then it has to be better than
   /// what the search finds.
-  @Test(arguments: 0..<4) func arrangementsThatTheSearchDoesNotMake(seed: UInt64) throws {
+  @Test(arguments: 0..<2) func arrangementsThatTheSearchDoesNotMake(seed: UInt64) throws {
     let limits = RandomExpression.Limits(operands: 3...4, iterations: 20_000)
-    for random in RandomExpressions(seed: 4_069 + seed, limits: limits).prefix(60) {
+    for random in RandomExpressions(seed: 4_069 + seed, limits: limits).prefix(20) {
       let bound = try random.bound()
       let needed = bound.shapes.map { _ in true }
       for needsGradient in [nil, needed] {
