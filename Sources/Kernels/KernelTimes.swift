@@ -144,7 +144,7 @@ struct KernelTimes: Sendable {
     distantFrom: 2e6...6e6,
     cachedTap: 0.03,
     distantTap: 0.6,
-    libraryProducts: 38,
+    libraryProducts: 42,
     librarySource: 0.4,
     libraryResult: 0.6)
 
