@@ -33,7 +33,7 @@ public final class BufferPool: Sendable {
     var statistics = Statistics()
   }
 
-  /// An address that nobody else has.
+  /// Unchecked, because the address is in one place at a time: in the pool, under its lock, or with who took it.
   private struct Buffer: @unchecked Sendable {
     let start: UnsafeMutableRawPointer
   }

@@ -131,7 +131,7 @@ extension BlockedNest.Problem {
         * (times.readsLanesAgain ? columnBlocks : 1)
     }
     // Lanes half a page apart want the same few sets of a cache, and do not stay for the next columns.
-    if depth.a % 512 == 0 {
+    if depth.a != 0, depth.a % 512 == 0 {
       let perStep = steps > 512 ? times.lanesApartInLongSums : times.lanesApart
       lines += steps * (columnBlocks - 1) * perStep
     }
