@@ -37,31 +37,10 @@ public enum InstructionSet: String, CaseIterable, Hashable, Sendable {
   /// try InstructionSet.limit(in: ["CONVOY_INSTRUCTIONS": "avx2"])  // .avx2
   /// ```
   ///
-  /// - Throws: `InstructionSetError.unknown`.
+  /// - Throws: `KernelEnvironmentError.unknown`.
   public static func limit(
     in environment: [String: String]
-  ) throws(InstructionSetError) -> InstructionSet? {
-    guard let value = environment[environmentVariable], !value.isEmpty else { return nil }
-    guard let set = InstructionSet(rawValue: value) else { throw .unknown(value) }
-    return set
-  }
-}
-
-/// Why an environment names no `InstructionSet`.
-///
-/// ```swift
-/// do { _ = try InstructionSet.limit(in: ["CONVOY_INSTRUCTIONS": "sse"]) } catch { print(error) }
-/// // CONVOY_INSTRUCTIONS is 'sse'; expected avx512, avx2 or any
-/// ```
-public enum InstructionSetError: Error, Hashable, Sendable {
-  case unknown(String)
-}
-
-extension InstructionSetError: CustomStringConvertible {
-  public var description: String {
-    switch self {
-    case .unknown(let value):
-      "\(InstructionSet.environmentVariable) is '\(value)'; expected avx512, avx2 or any"
-    }
+  ) throws(KernelEnvironmentError) -> InstructionSet? {
+    try named(by: environmentVariable, in: environment)
   }
 }

@@ -45,32 +45,8 @@ public enum KernelPath: String, CaseIterable, Hashable, Sendable {
   /// try KernelPath(environment: ["CONVOY_KERNELS": "openblas"])  // .openblas
   /// ```
   ///
-  /// - Throws: `KernelPathError.unknown`.
-  public init(environment: [String: String]) throws(KernelPathError) {
-    guard let value = environment[Self.environmentVariable], !value.isEmpty else {
-      self = .fast
-      return
-    }
-    guard let path = KernelPath(rawValue: value) else { throw .unknown(value) }
-    self = path
-  }
-}
-
-/// Why an environment names no `KernelPath`.
-///
-/// ```swift
-/// do { _ = try KernelPath(environment: ["CONVOY_KERNELS": "mkl"]) } catch { print(error) }
-/// // CONVOY_KERNELS is 'mkl'; expected fast, direct, openblas or reference
-/// ```
-public enum KernelPathError: Error, Hashable, Sendable {
-  case unknown(String)
-}
-
-extension KernelPathError: CustomStringConvertible {
-  public var description: String {
-    switch self {
-    case .unknown(let value):
-      "\(KernelPath.environmentVariable) is '\(value)'; expected fast, direct, openblas or reference"
-    }
+  /// - Throws: `KernelEnvironmentError.unknown`.
+  public init(environment: [String: String]) throws(KernelEnvironmentError) {
+    self = try Self.named(by: Self.environmentVariable, in: environment) ?? .fast
   }
 }

@@ -22,12 +22,9 @@ import Testing
       for role in ContractionNest.Role.allCases {
         let roles = [role, role.sources.0, role.sources.1]
         guard let form = GatherForm(nest, roles: roles) else { continue }
-        func integers(_ count: Int) -> [Double] {
-          (0..<count).map { _ in Double(Int.random(in: -8...8, using: &generator)) }
-        }
-        let p = integers(nest.count(roles[1]))
-        let q = integers(nest.count(roles[2]))
-        let old = integers(nest.count(role))
+        let p = generator.integers(nest.count(roles[1]))
+        let q = generator.integers(nest.count(roles[2]))
+        let old = generator.integers(nest.count(role))
         let expected = nest.evaluateByDefinition(writing: role, p, q)
         let sum = zip(expected, old).map { $0 + $1 }
         for (form, reorderings) in form.reorderedForms() {
@@ -92,11 +89,10 @@ import Testing
         let nest = Self.depthwise(
           channelsLast: channelsLast, channels: 5, dilation: dilation, circular: circular)
         let roles = [role, role.sources.0, role.sources.1]
-        func integers(_ count: Int) -> [Double] {
-          (0..<count).map { _ in Double(Int.random(in: -8...8, using: &generator)) }
-        }
-        let (p, q) = (integers(nest.count(roles[1])), integers(nest.count(roles[2])))
-        let old = integers(nest.count(role))
+        let (p, q) = (
+          generator.integers(nest.count(roles[1])), generator.integers(nest.count(roles[2]))
+        )
+        let old = generator.integers(nest.count(role))
         let expected = nest.evaluateByDefinition(writing: role, p, q)
         let sum = zip(expected, old).map { $0 + $1 }
         let form = try #require(GatherForm(nest, roles: roles))

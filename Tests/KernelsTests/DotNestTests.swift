@@ -117,11 +117,8 @@ import Testing
       else { continue }
       checked += 1
       #expect(dot.nanoseconds > 0)
-      func integers(_ count: Int) -> [Double] {
-        (0..<count).map { _ in Double(Int.random(in: -8...8, using: &generator)) }
-      }
-      let (p, q) = (integers(nest.count(.first)), integers(nest.count(.second)))
-      let old = integers(nest.count(.result))
+      let (p, q) = (generator.integers(nest.count(.first)), generator.integers(nest.count(.second)))
+      let old = generator.integers(nest.count(.result))
       let expected = nest.evaluateByDefinition(writing: .result, p, q)
       for adding in [nil, old] {
         let found = onArrays(

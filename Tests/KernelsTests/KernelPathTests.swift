@@ -36,11 +36,22 @@ import Testing
 
   @Test(arguments: ["Fast", "reference ", "mkl"])
   func otherNamesAreRefused(name: String) {
-    #expect(throws: KernelPathError.unknown(name)) {
-      try KernelPath(environment: [KernelPath.environmentVariable: name])
-    }
+    let error = KernelEnvironmentError.unknown(
+      variable: "CONVOY_KERNELS", value: name,
+      expected: ["fast", "direct", "openblas", "reference"])
+    #expect(throws: error) { try KernelPath(environment: ["CONVOY_KERNELS": name]) }
     #expect(
-      "\(KernelPathError.unknown(name))"
-        == "CONVOY_KERNELS is '\(name)'; expected fast, direct, openblas or reference")
+      "\(error)" == "CONVOY_KERNELS is '\(name)'; expected fast, direct, openblas or reference")
+  }
+
+  @Test func theEnvironmentLimitsTheInstructions() throws {
+    #expect(try InstructionSet.limit(in: [:]) == nil)
+    #expect(try InstructionSet.limit(in: ["CONVOY_INSTRUCTIONS": ""]) == nil)
+    for set in InstructionSet.allCases {
+      #expect(try InstructionSet.limit(in: ["CONVOY_INSTRUCTIONS": set.rawValue]) == set)
+    }
+    let error = KernelEnvironmentError.unknown(
+      variable: "CONVOY_INSTRUCTIONS", value: "sse", expected: ["avx512", "avx2", "any"])
+    #expect(throws: error) { try InstructionSet.limit(in: ["CONVOY_INSTRUCTIONS": "sse"]) }
   }
 }

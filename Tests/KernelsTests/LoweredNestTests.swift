@@ -17,6 +17,13 @@ struct Generator: RandomNumberGenerator {
   }
 }
 
+extension Generator {
+  /// Small ones: sums of their products are exact.
+  mutating func integers(_ count: Int) -> [Double] {
+    (0..<count).map { _ in Double(Int.random(in: -8...8, using: &self)) }
+  }
+}
+
 extension ContractionNest {
   /// A random pairwise step: plain modes shared by any of the tensors, up to two convolution modes
   /// of any stride, dilation, padding and boundary, and dimensions in random order.

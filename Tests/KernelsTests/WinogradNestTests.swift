@@ -64,12 +64,9 @@ import Testing
       guard nest.loops.reduce(1, *) < 400_000 else { continue }
       for role in ContractionNest.Role.allCases {
         let roles = [role, role.sources.0, role.sources.1]
-        func integers(_ count: Int) -> [Double] {
-          (0..<count).map { _ in Double(Int.random(in: -8...8, using: &generator)) }
-        }
-        let p = integers(nest.count(roles[1]))
-        let q = integers(nest.count(roles[2]))
-        let old = integers(nest.count(role))
+        let p = generator.integers(nest.count(roles[1]))
+        let q = generator.integers(nest.count(roles[2]))
+        let old = generator.integers(nest.count(role))
         let expected = nest.evaluateByDefinition(writing: role, p, q)
         let sum = zip(expected, old).map { $0 + $1 }
         // Of what a tile mixes, not of the element's own terms: those may be all outside.
@@ -129,12 +126,9 @@ import Testing
       result: [plain(0, 2), plain(3, 7), plain(4, 10), plain(5, 4), plain(6, 4)])
     let roles = [role, role.sources.0, role.sources.1]
     var generator = Generator(seed: 0x7a95)
-    func integers(_ count: Int) -> [Double] {
-      (0..<count).map { _ in Double(Int.random(in: -8...8, using: &generator)) }
-    }
-    let p = integers(nest.count(roles[1]))
-    let q = integers(nest.count(roles[2]))
-    let old = integers(nest.count(role))
+    let p = generator.integers(nest.count(roles[1]))
+    let q = generator.integers(nest.count(roles[2]))
+    let old = generator.integers(nest.count(role))
     let expected = nest.evaluateByDefinition(writing: role, p, q)
     // Of 2 × 2 results, whose factors are powers of two: sums are exact.
     let candidates = WinogradNest.candidates(nest, roles: roles).filter { $0.rows.results == 2 }
