@@ -8,3 +8,10 @@
 #define CONVOY_LEVEL_4 __attribute__((target("arch=x86-64-v4"), min_vector_width(512)))
 #define CONVOY_LEVEL_3 __attribute__((target("arch=x86-64-v3")))
 #endif
+
+// A loop whose trip count is known when it is compiled, without the loop.
+#define UNROLLED _Pragma("clang loop unroll(full)") for
+
+// Hides from the compiler where a pointer comes from: of several that advance together it would count all from the
+// start of their loop, with an addition for each address in every step.
+#define OPAQUE(pointer) __asm__("" : "+r"(pointer))

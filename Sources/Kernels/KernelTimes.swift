@@ -61,6 +61,10 @@ struct KernelTimes: Sendable {
   /// `mostFar`.
   var far: Double
   var mostFar: Double
+  /// Blocks of outputs whose taps are made at a time in one group of tiles: of few tiles, and of more where results
+  /// are written. Their points should not have left the second-level cache when they are multiplied.
+  var tapBlocksOfFewTiles: Int
+  var tapBlocks: Int
   /// From how many elements on the points of the taps begin to leave a third-level cache, and all have left; and
   /// their price per element and group of tiles where it holds them, and where it does not.
   var distantFrom: ClosedRange<Double>
@@ -106,6 +110,8 @@ struct KernelTimes: Sendable {
     transform: 0.95,
     far: 5e-8,
     mostFar: 0.06,
+    tapBlocksOfFewTiles: 2,
+    tapBlocks: 8,
     distantFrom: 4e6...4.0001e6,
     cachedTap: 0.0075,
     distantTap: 0.045,
@@ -141,6 +147,8 @@ struct KernelTimes: Sendable {
     transform: 2,
     far: 1e-7,
     mostFar: 0.5,
+    tapBlocksOfFewTiles: 1,
+    tapBlocks: 1,
     distantFrom: 2e6...6e6,
     cachedTap: 0.03,
     distantTap: 0.6,

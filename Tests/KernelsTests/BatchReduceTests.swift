@@ -21,10 +21,11 @@ import Testing
       let count = Int.random(in: 0...5, using: &random)
       let width = Int(CONVOY_LANES)
       let (aStep, cStep) = (width + Int.random(in: 0...3, using: &random), lanes + 3)
-      let isAcross = Bool.random(using: &random)
       // Half a page and a page apart fewer columns are taken at a time.
       let apart = [depth + 2, depth + 2, 512, 1024].randomElement(using: &random) ?? 1
-      let (bDepth, bColumn) = isAcross ? (1, apart) : (columns + 1, 1)
+      // What lies together of columns' sources has blocks of its own, as has what does not.
+      let steps = [(1, apart), (columns + 1, 1), (2 * columns + 1, 2)]
+      let (bDepth, bColumn) = steps.randomElement(using: &random) ?? (1, apart)
       let repeats = Int.random(in: 1...5, using: &random)
       // Along lanes or along columns.
       let (aRepeat, bRepeat, cRepeat) =
@@ -36,7 +37,7 @@ import Testing
       }
       let aCount = (depth + 5) * aStep + width + repeats * aRepeat
       let a = elements(aCount)
-      let b = elements((depth + 2) * (columns + 2) + columns * bColumn + 8 + repeats * bRepeat)
+      let b = elements((depth + 2) * (2 * columns + 2) + columns * bColumn + 8 + repeats * bRepeat)
       let aOffsets = (0..<count).map { _ in Int.random(in: 0...4, using: &random) * aStep }
       let bOffsets = (0..<count).map { _ in Int.random(in: 0...2, using: &random) }
       for adding in [false, true] {

@@ -22,7 +22,7 @@ extension WinogradNest {
     }
     let correlated = form.axes.count { $0.tap != nil }
     return (correlated == 2 ? [4, 2] : [4]).flatMap { results in
-      [16, 32, 64, 128, 256, 512, 1024].compactMap { tiles in
+      [16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024].compactMap { tiles in
         WinogradNest(form, gather, results: results, tilesPerGroup: tiles)
       }
     }
@@ -155,9 +155,12 @@ extension WinogradNest.Workspace {
     if groups == 1 {
       // What is transformed should not have left for memory when it is multiplied; of few tiles not even for
       // the third-level cache, while the data's points, which are few then, are read more often.
+      let times = KernelTimes.current
       if tiles <= WinogradNest.fewTiles {
-        blocks = min(blocks, WinogradNest.fewBlocksAtOnce)
+        blocks = min(blocks, times.tapBlocksOfFewTiles)
         inputsAtOnce = min(inputsAtOnce, WinogradNest.fewInputsAtOnce)
+      } else if !writesTaps {
+        blocks = min(blocks, times.tapBlocks)
       }
       let most = WinogradNest.tapsAtOnce / (points * lanes * (inputsAtOnce + 1))
       blocks = max(1, min(blocks, most))
@@ -173,7 +176,7 @@ extension WinogradNest.Workspace {
       taps = put(tapBlock * blocks)
       packedTaps = put(packedCount)
       partStep = count - shared
-      if tiles <= WinogradNest.fewTiles {
+      if tiles <= WinogradNest.fewTiles || blocks == 1 {
         parts = min(WinogradNest.mostParts, (outputBlocks + blocks - 1) / blocks)
       }
       count += (parts - 1) * partStep

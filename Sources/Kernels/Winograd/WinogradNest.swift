@@ -69,10 +69,9 @@ struct WinogradNest: Sendable {
   static let blocksAtOnce = 8
   /// Elements of the taps of so many blocks.
   static let tapsAtOnce = 1_250_000
-  /// Up to so many tiles in one group are few: then so many blocks and inputs at a time, whose taps' points stay in
-  /// the second-level cache.
+  /// Up to so many tiles in one group are few: then taps of so many inputs at a time, whose points stay in the
+  /// second-level cache.
   static let fewTiles = 64
-  static let fewBlocksAtOnce = 2
   static let fewInputsAtOnce = 128
   /// Of the blocks of one group, that threads take.
   static let mostParts = 8
