@@ -385,7 +385,8 @@ def main():
     parser.add_argument("--plain", action="store_true",
                         help="only the kernel rebuilt and the factors one by one, channels first, "
                         "with the default allocator")
-    parser.add_argument("--serve", action="store_true", help="read indices from standard input")
+    parser.add_argument("--serve", action="store_true",
+                        help="say that it is ready, then read indices from standard input")
     options = parser.parse_args()
     if not options.default_allocator and not options.plain:
         keep_memory()
@@ -407,6 +408,7 @@ def main():
         print(json.dumps(result), flush=True)
 
     if options.serve:
+        print(json.dumps({"ready": True}), flush=True)
         for line in sys.stdin:
             if line.strip():
                 answer(int(line))
