@@ -130,9 +130,11 @@ extension BlockedNest.Problem {
         steps * (isStray(inner.a, of: a, in: layouts) ? 1.5 : 0.2)
         * (times.readsLanesAgain ? columnBlocks : 1)
     }
-    // Lanes half a page apart want the same few sets of a cache, and do not stay for the next columns.
+    // Lanes half a page apart want the same few sets of a cache, and do not stay for the next columns; 64 KiB
+    // apart one set of a second-level cache as well.
     if depth.a != 0, depth.a % 512 == 0 {
-      let perStep = steps > 512 ? times.lanesApartInLongSums : times.lanesApart
+      let isFar = steps > 512 || depth.a % 16384 == 0 && steps > 8
+      let perStep = isFar ? times.lanesApartInLongSums : times.lanesApart
       lines += steps * (columnBlocks - 1) * perStep
     }
     if columns.b == 1, abs(depth.b) >= BlockedNest.lanes, !isSmall(b, in: layouts) {

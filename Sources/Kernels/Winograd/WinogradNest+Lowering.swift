@@ -250,6 +250,8 @@ extension WinogradNest {
     let passes = (outputBlocks / Double(layout.blocks)).rounded(.up)
     let footprint = data + copied / 2 + (writesTaps ? results : results / passes)
     let far = min(times.mostFar, times.far * footprint)
+    // So are data, of many passes: a block of outputs keeps the processor busy for longer than its data take.
+    let reads = 1 + min(2, passes)
     // Taps are fetched while they wait to be multiplied; those that are written, each run's own, are not.
     let taps = groups == 1 ? 0 : Double(layout.tapBlock) * outputBlocks
     func price(_ elements: Double, _ cached: Double, _ distant: Double) -> Double {
@@ -259,11 +261,12 @@ extension WinogradNest {
     }
     let tapPrice =
       writesTaps
-      ? price(taps * Double(layout.runs), 0.05, 0.3)
+      // Few threads: no more than half of the runs are under way at a time.
+      ? price(taps * max(1, Double(layout.runs) / 2), 0.05, 0.3)
       : price(footprint + taps, times.cachedTap, times.distantTap)
     let again =
       Double(groups)
-      * (far * ((1 + passes) * data + 2 * results + 2 * copied) + taps * tapPrice)
+      * (far * (reads * data + 2 * results + 2 * copied) + taps * tapPrice)
     // Every group starts its loops anew, and hands them to threads.
     return products + transforms + copies + again + added + 500 + 1000 * Double(groups)
   }
