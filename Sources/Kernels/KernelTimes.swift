@@ -31,6 +31,11 @@ struct KernelTimes: Sendable {
   /// columns: a step takes so much longer, and of long sums, whose lanes have left all near caches by then.
   var lanesApart: Double
   var lanesApartInLongSums: Double
+  /// Of lanes that lie any other distance apart, the same for sums of more steps than a first-level cache holds lines of
+  /// theirs, besides those of a block of columns, or than a processor has pages at hand, where each is on its own.
+  var lanesOutOfReach: Double
+  var linesAtHand: Double
+  var pagesAtHand: Double
   /// Of columns that are contiguous while the summed loop is not: a step touches a line for a few columns.
   var columnsContiguous: Double
 
@@ -96,6 +101,9 @@ struct KernelTimes: Sendable {
     readsLanesAgain: true,
     lanesApart: 0,
     lanesApartInLongSums: 0,
+    lanesOutOfReach: 0,
+    linesAtHand: .infinity,
+    pagesAtHand: .infinity,
     columnsContiguous: 0,
     sharedLaneProduct: 0.2,
     laneProduct: 0.3,
@@ -133,6 +141,9 @@ struct KernelTimes: Sendable {
     readsLanesAgain: false,
     lanesApart: 0.6,
     lanesApartInLongSums: 5,
+    lanesOutOfReach: 1.2,
+    linesAtHand: 370,
+    pagesAtHand: 64,
     columnsContiguous: 0.7,
     sharedLaneProduct: 0.45,
     laneProduct: 0.6,

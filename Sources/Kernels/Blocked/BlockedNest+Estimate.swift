@@ -136,6 +136,11 @@ extension BlockedNest.Problem {
       let isFar = steps > 512 || depth.a % 16384 == 0 && steps > 8
       let perStep = isFar ? times.lanesApartInLongSums : times.lanesApart
       lines += steps * (columnBlocks - 1) * perStep
+    } else if abs(depth.a) > BlockedNest.lanes {
+      let isOnOwnPage = isStray(depth.a, of: a, in: layouts)
+      if steps > (isOnOwnPage ? times.pagesAtHand : times.linesAtHand) {
+        lines += steps * (columnBlocks - 1) * times.lanesOutOfReach
+      }
     }
     if columns.b == 1, abs(depth.b) >= BlockedNest.lanes, !isSmall(b, in: layouts) {
       lines += steps * columnBlocks * times.columnsContiguous
