@@ -28,7 +28,8 @@ struct KernelTimes: Sendable {
   /// Whether lanes on pages of their own cost as much for every block of columns as for the first.
   var readsLanesAgain: Bool
   /// Of lanes that are read where they lie, a multiple of half a page apart, for the second and every later block of
-  /// columns: a step takes so much longer, and of long sums, whose lanes have left all near caches by then.
+  /// columns: a step takes so much longer, and of long sums, or 64 KiB apart, whose lanes have left all near caches by
+  /// then.
   var lanesApart: Double
   var lanesApartInLongSums: Double
   /// Of lanes that lie any other distance apart, the same for sums of more steps than a first-level cache holds lines of

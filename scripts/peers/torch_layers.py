@@ -3,7 +3,8 @@ operand, for one fixed gradient of the output), float32, in each way a PyTorch u
 
 One JSON line per case: name, milliseconds (of the fastest way), method (its name), methods (ms of
 each) and, where it applies, skipped (why a way was not run) and rejected (wrong results).
-With --serve the indices of cases are read from standard input, one line each, and answered at once.
+With --serve it says that it is ready; then the indices of cases are read from standard input, one line
+each, and answered at once.
 """
 
 import argparse

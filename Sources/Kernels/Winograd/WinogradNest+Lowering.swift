@@ -250,7 +250,8 @@ extension WinogradNest {
     let passes = (outputBlocks / Double(layout.blocks)).rounded(.up)
     let footprint = data + copied / 2 + (writesTaps ? results : results / passes)
     let far = min(times.mostFar, times.far * footprint)
-    // So are data, of many passes: a block of outputs keeps the processor busy for longer than its data take.
+    // Of many passes over the data only the first two count: the products of a block of outputs take longer than
+    // fetching the data for the next.
     let reads = 1 + min(2, passes)
     // Taps are fetched while they wait to be multiplied; those that are written, each run's own, are not.
     let taps = groups == 1 ? 0 : Double(layout.tapBlock) * outputBlocks
