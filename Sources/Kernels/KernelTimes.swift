@@ -57,7 +57,10 @@ struct KernelTimes: Sendable {
   var movedLane: Double
   var movedSummand: Double
 
-  /// Of dot products: per pair of rows and 16 summands, and what reading them costs a block of 5 × 5 pairs.
+  /// Rows and columns of dot products that registers hold the sums of.
+  var dotRows: Int
+  var dotColumns: Int
+  /// Of dot products: per pair of rows and 16 summands, and what reading them costs such a block of pairs.
   var dotProduct: Double
   var dotBlock: Double
 
@@ -114,6 +117,8 @@ struct KernelTimes: Sendable {
     movedElement: 0.08,
     movedLane: 0.15,
     movedSummand: 0.05,
+    dotRows: 5,
+    dotColumns: 5,
     dotProduct: 0.145,
     dotBlock: 0.6,
     transform: 0.95,
@@ -153,9 +158,11 @@ struct KernelTimes: Sendable {
     copiedRun: 10,
     movedElement: 0.15,
     movedLane: 0.25,
-    movedSummand: 0.12,
-    dotProduct: 0.55,
-    dotBlock: 2,
+    movedSummand: 0.22,
+    dotRows: 4,
+    dotColumns: 3,
+    dotProduct: 0.38,
+    dotBlock: 1,
     transform: 2,
     far: 2e-7,
     mostFar: 0.5,

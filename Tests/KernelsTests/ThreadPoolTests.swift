@@ -119,6 +119,74 @@ import Testing
     }
   }
 
+  /// Gradients of factors, and of taps, whose only long loops are summed, on each path.
+  @Test(arguments: [KernelPath.fast, .direct, .openblas, .reference])
+  func sumsAreDividedByWhatIsWritten(path: KernelPath) {
+    var generator = Generator(seed: 6)
+    for (name, nest) in Self.nestsWithLongSums {
+      for written in [ContractionNest.Role.result, .first, .second] {
+        let kernel = LoweredNest(nest, writing: written, path: path)
+        let (p, q) = written.sources
+        let sources = [p, q].map { generator.integers(nest.count($0)) }
+        let old = generator.integers(nest.count(written))
+        let expected = nest.evaluateByDefinition(writing: written, sources[0], sources[1])
+        for adding in [nil, old] {
+          let known = adding.map { zip($0, expected).map { $0 + $1 } } ?? expected
+          for threads in [1, 3] {
+            withThreads(threads) {
+              let found = onArrays(
+                workspaceCount: kernel.workspaceCount, count: known.count, sources[0], sources[1],
+                adding: adding
+              ) { kernel.run(into: $0, $1, $2, workspace: $3, adding: adding != nil) }
+              #expect(found == known, "\(name), \(written), \(threads) threads, \(kernel)")
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private static var nestsWithLongSums: [(String, ContractionNest)] {
+    func plain(_ loop: Int, _ extent: Int) -> ContractionNest.Dimension {
+      .init(terms: [.init(loop: loop)], extent: extent)
+    }
+    func factor(_ b: Int, _ t: Int, _ r: Int, _ p: Int) -> ContractionNest {
+      ContractionNest(
+        loops: [b, t, r, p], first: [plain(2, r), plain(1, t)],
+        second: [plain(0, b), plain(2, r), plain(3, p)],
+        result: [plain(0, b), plain(1, t), plain(3, p)])
+    }
+    /// r₁r₂h, b r₂ h w -> b r₁ h w with padding.
+    func taps(_ b: Int, _ r1: Int, _ r2: Int, _ h: Int, _ w: Int) -> ContractionNest {
+      ContractionNest(
+        loops: [b, r1, r2, h, w, 3], first: [plain(1, r1), plain(2, r2), plain(5, 3)],
+        second: [
+          plain(0, b), plain(2, r2),
+          .init(terms: [.init(loop: 3), .init(loop: 5)], offset: -1, extent: h), plain(4, w),
+        ],
+        result: [plain(0, b), plain(1, r1), plain(3, h), plain(4, w)])
+    }
+    return [
+      ("factor", factor(3, 48, 10, 256)),
+      ("factor of many ranks", factor(2, 20, 72, 144)),
+      (
+        "factor of a ring",
+        ContractionNest(
+          loops: [2, 49, 3, 5, 160], first: [plain(2, 3), plain(3, 5), plain(1, 49)],
+          second: [plain(0, 2), plain(3, 5), plain(2, 3), plain(4, 160)],
+          result: [plain(0, 2), plain(1, 49), plain(4, 160)])
+      ),
+      (
+        "many small matrices",
+        ContractionNest(
+          loops: [40, 3, 4, 300], first: [plain(0, 40), plain(1, 3), plain(2, 4)],
+          second: [plain(0, 40), plain(2, 4), plain(3, 300)],
+          result: [plain(0, 40), plain(1, 3), plain(3, 300)])
+      ),
+      ("taps", taps(4, 5, 5, 12, 16)),
+    ]
+  }
+
   private static var nests: [(String, ContractionNest)] {
     func plain(_ loop: Int, _ extent: Int) -> ContractionNest.Dimension {
       .init(terms: [.init(loop: loop)], extent: extent)

@@ -58,33 +58,39 @@ extension DotNest {
     aOffsets = offsets.map(\.a)
     bOffsets = offsets.map(\.b)
 
-    let matrices = levels.reduce(1.0) { $0 * Double($1.count) }
-    nanoseconds = Self.estimate(
-      rows: Double(rows.count), columns: Double(columns.count), depth: depth,
-      depthPerPanel: depthPerPanel, list: Double(listCount),
-      listPerPanel: Double(min(listCount, listPerPanel)), matrices: matrices)
+    let levels = self.levels
+    func matrices(where isCounted: (LoopLevel) -> Bool) -> Double {
+      levels.filter(isCounted).reduce(1) { $0 * Double($1.count) }
+    }
+    // The rows are read again for every panel of columns.
+    let columnPanels = (columns.count + Self.panelColumns - 1) / Self.panelColumns
+    let read =
+      Double(rows.count * columnPanels) * matrices { $0.a != 0 }
+      + Double(columns.count) * matrices { $0.b != 0 }
+    nanoseconds =
+      matrices { _ in true }
+      * Self.estimate(
+        rows: Double(rows.count), columns: Double(columns.count), depth: depth,
+        depthPerPanel: depthPerPanel, list: Double(listCount),
+        listPerPanel: Double(min(listCount, listPerPanel)))
+      + Double(listCount) * Double(depth) * read * KernelTimes.current.movedSummand
   }
 
+  /// Of one matrix, whose rows and columns are in a cache.
   private static func estimate(
     rows: Double, columns: Double, depth: Int, depthPerPanel: Int, list: Double,
-    listPerPanel: Double, matrices: Double
+    listPerPanel: Double
   ) -> Double {
     let runs = Double((depth + depthPerPanel - 1) / depthPerPanel)
     let vectors = Double(depth / 16)
-    // A vector of a block of five rows and five columns takes 25 products and 10 loads.
-    let blockRows = (rows / 5).rounded(.up)
-    let blockColumns = (columns / 5).rounded(.up)
     let times = KernelTimes.current
+    let blockRows = (rows / Double(times.dotRows)).rounded(.up)
+    let blockColumns = (columns / Double(times.dotColumns)).rounded(.up)
     let perVector = rows * columns * times.dotProduct + blockRows * blockColumns * times.dotBlock
     let perRun = rows * columns * 0.2 + blockRows * blockColumns * 2
     let rest = depth % 16 == 0 ? 0 : perVector + blockRows * blockColumns * 12
     let panels = (list / listPerPanel).rounded(.up) * runs
     let perPanel = rows * columns * 0.8 + blockRows * blockColumns * 4 + 40
-    // The rows are read again for every panel of columns.
-    let columnPanels = (columns / Double(panelColumns)).rounded(.up)
-    let moved = list * Double(depth) * (rows * columnPanels + columns)
-    return matrices
-      * (list * (vectors * perVector + runs * perRun + rest) + panels * perPanel + moved
-        * times.movedSummand)
+    return list * (vectors * perVector + runs * perRun + rest) + panels * perPanel
   }
 }

@@ -38,14 +38,39 @@ struct DotNest: Sendable {
     let a = (rowSource == 1 ? p : q) + aBase
     let b = (rowSource == 1 ? q : p) + bBase
     let matrices = levels.reduce(1) { $0 * $1.count }
-    let panels =
-      ((aOffsets.count + listPerPanel - 1) / listPerPanel)
-      * ((depth + depthPerPanel - 1) / depthPerPanel)
+    // Of fewer rows the columns, which every part of the work reads, would be most of what it reads.
+    let parts = max(1, rows.count / 16)
+    guard parts > 1 else {
+      return ThreadPool.run(over: matrices, nanoseconds: nanoseconds) { part in
+        runPanels(rows: 0..<rows.count, of: part, adding: adding, into: destination, a, b)
+      }
+    }
+    ThreadPool.run(over: parts, nanoseconds: nanoseconds) { part in
+      runPanels(
+        rows: rowRange(part, of: parts), of: 0..<matrices, adding: adding, into: destination, a, b)
+    }
+  }
+
+  /// Whole blocks of the kernel's but for the last.
+  private func rowRange(_ range: Range<Int>, of parts: Int) -> Range<Int> {
+    let atOnce = KernelTimes.current.dotRows
+    let blocks = (rows.count + atOnce - 1) / atOnce
+    func row(_ part: Int) -> Int { min(rows.count, part * blocks / parts * atOnce) }
+    return row(range.lowerBound)..<row(range.upperBound)
+  }
+
+  /// Some rows of some matrices, panel by panel.
+  private func runPanels<Element: TensorElement>(
+    rows part: Range<Int>, of matrices: Range<Int>, adding: Bool,
+    into d: UnsafeMutablePointer<Element>, _ a: UnsafePointer<Element>, _ b: UnsafePointer<Element>
+  ) {
+    let (a, d) = (a + part.lowerBound * rows.a, d + part.lowerBound * rows.d)
     aOffsets.withUnsafeBufferPointer { aOffsets in
       bOffsets.withUnsafeBufferPointer { bOffsets in
         for entry in stride(from: 0, to: aOffsets.count, by: listPerPanel) {
           for k in stride(from: 0, to: depth, by: depthPerPanel) {
             var shape = ConvoyDotProducts()
+            shape.rows = part.count
             shape.depth = min(depthPerPanel, depth - k)
             shape.count = min(listPerPanel, aOffsets.count - entry)
             shape.a_offsets = aOffsets.baseAddress.map { $0 + entry }
@@ -53,36 +78,19 @@ struct DotNest: Sendable {
             (shape.a_i, shape.b_j) = (rows.a, columns.b)
             (shape.c_i, shape.c_j) = (rows.d, columns.d)
             shape.adding = adding || entry > 0 || k > 0 ? 1 : 0
-            ThreadPool.run(
-              over: matrices * rows.count, nanoseconds: nanoseconds / Double(panels)
-            ) { part in
-              runRows(part, shape, into: destination, a + k, b + k)
+            var walk = LoopWalk(levels, start: matrices.lowerBound)
+            for _ in matrices {
+              for column in stride(from: 0, to: columns.count, by: Self.panelColumns) {
+                shape.columns = min(Self.panelColumns, columns.count - column)
+                Element.dotProducts(
+                  shape, a + walk.a + k, b + walk.b + k + column * columns.b,
+                  d + walk.d + column * columns.d)
+              }
+              walk.advance(by: 1)
             }
           }
         }
       }
-    }
-  }
-
-  /// - Parameter part: rows of all matrices, numbered one matrix after the other.
-  private func runRows<Element: TensorElement>(
-    _ part: Range<Int>, _ shape: ConvoyDotProducts, into d: UnsafeMutablePointer<Element>,
-    _ a: UnsafePointer<Element>, _ b: UnsafePointer<Element>
-  ) {
-    var shape = shape
-    var row = part.lowerBound
-    var walk = LoopWalk(levels, start: row / rows.count)
-    while row < part.upperBound {
-      let first = row % rows.count
-      shape.rows = min(rows.count - first, part.upperBound - row)
-      for column in stride(from: 0, to: columns.count, by: Self.panelColumns) {
-        shape.columns = min(Self.panelColumns, columns.count - column)
-        Element.dotProducts(
-          shape, a + walk.a + first * rows.a, b + walk.b + column * columns.b,
-          d + walk.d + first * rows.d + column * columns.d)
-      }
-      row += shape.rows
-      walk.advance(by: 1)
     }
   }
 }

@@ -14,6 +14,21 @@ enum InnerKernel: Sendable {
     var pTransposed: Bool
     var qTransposed: Bool
     var leading: Strides
+
+    /// The product of as many rows and columns of the destination.
+    func part(rows: Int, columns: Int) -> Gemm {
+      var part = self
+      (part.m, part.n) = (rows, columns)
+      return part
+    }
+
+    /// Where such a part starts in the destination and the two sources.
+    func offset(rows: Int, columns: Int) -> Strides {
+      let first = rows * (pTransposed ? 1 : leading[1])
+      let second = columns * (qTransposed ? leading[2] : 1)
+      return Strides(
+        rows * leading[0] + columns, exchanged ? second : first, exchanged ? first : second)
+    }
   }
 
   /// Which extent of the kernel a guarded dimension's segments replace.

@@ -29,65 +29,50 @@ extension LoweredStridedNest {
     }
   }
 
-  /// The outermost loop, or a large product, divided over threads; where it is a loop over the
-  /// destination, parts of it write parts of that.
+  /// Divided over threads by the outermost loop, where its indices write elements apart, or where all loops
+  /// around a product are summed, by rows or columns of that.
   private func walkParts<Element: TensorElement>(
     _ d: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>, _ q: UnsafePointer<Element>,
     beta: Element
   ) {
-    guard let outermost = levels.first else {
-      guard case .gemm(let gemm) = kernel, variable == .none else {
-        return call(d, p, q, length: nil, beta: beta)
+    if case .strided(let count, let strides)? = levels.first, isDivisible(strides[0]) {
+      return ThreadPool.run(over: count, nanoseconds: nanoseconds) { range in
+        for index in range {
+          let offset = strides &* index
+          walk(1, d + offset[0], p + offset[1], q + offset[2], length: nil, beta: beta)
+        }
       }
-      return multiply(gemm, d, p, q, beta: beta)
     }
-    guard case .strided(let count, let strides) = outermost, isDivisible(strides[0]) else {
-      return walk(0, d, p, q, length: nil, beta: beta)
-    }
-    ThreadPool.run(over: count, nanoseconds: nanoseconds) { range in
-      for index in range {
-        let offset = strides &* index
-        walk(1, d + offset[0], p + offset[1], q + offset[2], length: nil, beta: beta)
-      }
+    guard case .gemm(let gemm) = kernel, variable == .none || variable == .k,
+      levels.allSatisfy({ $0.reach == 0 })
+    else { return walk(0, d, p, q, length: nil, beta: beta) }
+    let byRows = gemm.m >= gemm.n
+    ThreadPool.run(
+      over: byRows ? gemm.m : gemm.n, unit: 32, nanoseconds: nanoseconds
+    ) { range in
+      let start =
+        byRows
+        ? gemm.offset(rows: range.lowerBound, columns: 0)
+        : gemm.offset(rows: 0, columns: range.lowerBound)
+      var part = self
+      part.kernel = .gemm(
+        byRows
+          ? gemm.part(rows: range.count, columns: gemm.n)
+          : gemm.part(rows: gemm.m, columns: range.count))
+      part.walk(0, d + start[0], p + start[1], q + start[2], length: nil, beta: beta)
     }
   }
 
   /// Whether the indices of the outermost loop write elements apart: its step in the destination is
   /// as long as all that the loops within reach.
   private func isDivisible(_ step: Int) -> Bool {
-    var reach = 0
-    for level in levels.dropFirst() {
-      guard case .strided(let count, let strides) = level else { return false }
-      reach += (count - 1) * abs(strides[0])
-    }
-    guard variable == .none else { return false }
+    var reach = levels.dropFirst().reduce(0) { $0 + $1.reach }
     switch kernel {
     case .gemm(let gemm): reach += (gemm.m - 1) * gemm.leading[0] + gemm.n - 1
     case .multiplyAdd(let outer, let inner, let outerStrides, let innerStrides):
       reach += (outer - 1) * abs(outerStrides[0]) + (inner - 1) * abs(innerStrides[0])
     }
     return abs(step) > reach
-  }
-
-  /// One product in blocks of rows, or of columns, of the destination.
-  private func multiply<Element: TensorElement>(
-    _ gemm: InnerKernel.Gemm, _ d: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
-    _ q: UnsafePointer<Element>, beta: Element
-  ) {
-    let (first, second) = gemm.exchanged ? (q, p) : (p, q)
-    let byRows = gemm.m >= gemm.n
-    ThreadPool.run(
-      over: byRows ? gemm.m : gemm.n, unit: 32, nanoseconds: nanoseconds
-    ) { range in
-      let (rows, columns) = byRows ? (range, 0..<gemm.n) : (0..<gemm.m, range)
-      Element.gemm(
-        m: rows.count, n: columns.count, k: gemm.k,
-        first + rows.lowerBound * (gemm.pTransposed ? 1 : gemm.leading[1]),
-        pTransposed: gemm.pTransposed, pLeading: gemm.leading[1],
-        second + columns.lowerBound * (gemm.qTransposed ? gemm.leading[2] : 1),
-        qTransposed: gemm.qTransposed, qLeading: gemm.leading[2], beta: beta,
-        d + rows.lowerBound * gemm.leading[0] + columns.lowerBound, dLeading: gemm.leading[0])
-    }
   }
 
   private func walk<Element: TensorElement>(
@@ -129,6 +114,18 @@ extension LoweredStridedNest {
       Element.multiplyAdd(
         outer: extent(outer, .outer), inner: extent(inner, .inner), d, strides(0), p, strides(1),
         q, strides(2))
+    }
+  }
+}
+
+extension LoweredStridedNest.Level {
+  /// Elements of the destination from the first to the last that it starts at.
+  fileprivate var reach: Int {
+    func span(_ offsets: [Int]) -> Int { (offsets.max() ?? 0) - (offsets.min() ?? 0) }
+    switch self {
+    case .strided(let count, let strides): return (count - 1) * abs(strides[0])
+    case .listed(let offsets): return span(offsets.map { $0[0] })
+    case .clipped(let entries): return span(entries.map { $0.offset[0] })
     }
   }
 }

@@ -5,7 +5,7 @@ struct LoweredStridedNest: Sendable {
   let workspaceCount: Int
   /// Elements of the tensor that is written.
   let destinationCount: Int
-  let kernel: InnerKernel
+  var kernel: InnerKernel
   let variable: InnerKernel.Variable
   /// Loops around the kernel, outermost first.
   let levels: [Level]
