@@ -13,8 +13,11 @@ enum Movement {
         Element.permute(extents: extents, to: to, toStrides, from: from, fromStrides)
       }
     }
-    let count = extents.reduce(1, *)
-    let nanoseconds = 0.4 * Double(count)
+    let count = Double(extents.reduce(1, *))
+    // Where lines are written across those that are read, an element takes longer: small ones are worth
+    // dividing too, while more than a few parts of one were not faster.
+    let isTransposed = !extents.indices.contains { toStrides[$0] == 1 && fromStrides[$0] == 1 }
+    let nanoseconds = max(0.4 * count, isTransposed ? min(count, 10_000) : 0)
     let parts = ThreadPool.parts(nanoseconds: nanoseconds)
     guard parts > 1, let longest = extents.max() else { return part(extents, to, from) }
     func step(_ dimension: Int) -> (Int, Int) {
