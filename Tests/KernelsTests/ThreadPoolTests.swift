@@ -93,7 +93,7 @@ import Testing
   /// Large enough to be divided, by each way of running: tiles, products, filtering, loops.
   @Test func nestsHaveTheSameBitsOnAnyNumberOfThreads() {
     var generator = Generator(seed: 5)
-    for (name, nest) in Self.nests {
+    for (name, nest) in Self.nests + Self.nestsWithLongSums {
       for written in [ContractionNest.Role.result, .first, .second] {
         let kernel = LoweredNest(nest, writing: written)
         let sources = [written.sources.0, written.sources.1].map { role in

@@ -38,24 +38,30 @@ struct DotNest: Sendable {
     let a = (rowSource == 1 ? p : q) + aBase
     let b = (rowSource == 1 ? q : p) + bBase
     let matrices = levels.reduce(1) { $0 * $1.count }
-    // Of fewer rows the columns, which every part of the work reads, would be most of what it reads.
-    let parts = max(1, rows.count / 16)
-    guard parts > 1 else {
+    guard rows.count >= 32 || matrices == 1 else {
       return ThreadPool.run(over: matrices, nanoseconds: nanoseconds) { part in
         runPanels(rows: 0..<rows.count, of: part, adding: adding, into: destination, a, b)
       }
     }
+    // Every part of the work reads the columns, which of fewer than 16 rows would be most of what it reads. That
+    // is still better than a thread with nothing to do, and a sum is the same in any part.
+    let parts = max(1, min(blocks, max(rows.count / 16, ThreadPool.count)))
     ThreadPool.run(over: parts, nanoseconds: nanoseconds) { part in
       runPanels(
         rows: rowRange(part, of: parts), of: 0..<matrices, adding: adding, into: destination, a, b)
     }
   }
 
-  /// Whole blocks of the kernel's but for the last.
+  /// Of rows, as many as the kernel takes at a time.
+  private var blocks: Int {
+    (rows.count + KernelTimes.current.dotRows - 1) / KernelTimes.current.dotRows
+  }
+
+  /// Whole blocks but for the last.
   private func rowRange(_ range: Range<Int>, of parts: Int) -> Range<Int> {
-    let atOnce = KernelTimes.current.dotRows
-    let blocks = (rows.count + atOnce - 1) / atOnce
-    func row(_ part: Int) -> Int { min(rows.count, part * blocks / parts * atOnce) }
+    func row(_ part: Int) -> Int {
+      min(rows.count, part * blocks / parts * KernelTimes.current.dotRows)
+    }
     return row(range.lowerBound)..<row(range.upperBound)
   }
 

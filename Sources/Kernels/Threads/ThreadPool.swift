@@ -2,8 +2,9 @@ import CKernels
 
 /// The threads of this process that share the work of one kernel or layer.
 ///
-/// How a loop is divided depends on shapes only, never on the number of threads, and no sum is divided
-/// but where its parts are added up in a fixed order: results have the same bits on any number.
+/// How a loop is divided depends on shapes only, never on the number of threads, unless each of its indices is computed
+/// alike in any part; and no sum is divided but where its parts are added up in a fixed order: results have the same
+/// bits on any number.
 ///
 /// A library uses one thread until it is told otherwise.
 ///
