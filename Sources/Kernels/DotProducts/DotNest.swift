@@ -38,6 +38,7 @@ struct DotNest: Sendable {
     let a = (rowSource == 1 ? p : q) + aBase
     let b = (rowSource == 1 ? q : p) + bBase
     let matrices = levels.reduce(1) { $0 * $1.count }
+    // Where rows are few, matrices are divided; else rows of all matrices, which may have them in common.
     guard rows.count >= 32 || matrices == 1 else {
       return ThreadPool.run(over: matrices, nanoseconds: nanoseconds) { part in
         runPanels(rows: 0..<rows.count, of: part, adding: adding, into: destination, a, b)

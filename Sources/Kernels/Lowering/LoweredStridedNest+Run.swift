@@ -50,21 +50,16 @@ extension LoweredStridedNest {
     ThreadPool.run(
       over: byRows ? gemm.m : gemm.n, unit: 32, nanoseconds: nanoseconds
     ) { range in
-      let start =
-        byRows
-        ? gemm.offset(rows: range.lowerBound, columns: 0)
-        : gemm.offset(rows: 0, columns: range.lowerBound)
+      let (rows, columns) = byRows ? (range, 0..<gemm.n) : (0..<gemm.m, range)
+      let start = gemm.offset(rows: rows.lowerBound, columns: columns.lowerBound)
       var part = self
-      part.kernel = .gemm(
-        byRows
-          ? gemm.part(rows: range.count, columns: gemm.n)
-          : gemm.part(rows: gemm.m, columns: range.count))
+      part.kernel = .gemm(gemm.part(rows: rows.count, columns: columns.count))
       part.walk(0, d + start[0], p + start[1], q + start[2], length: nil, beta: beta)
     }
   }
 
   /// Whether the indices of the outermost loop write elements apart: its step in the destination is
-  /// as long as all that the loops within reach.
+  /// longer than all that the loops within reach. (Of a clipped loop the kernel walks at most its whole extent.)
   private func isDivisible(_ step: Int) -> Bool {
     var reach = levels.dropFirst().reduce(0) { $0 + $1.reach }
     switch kernel {
