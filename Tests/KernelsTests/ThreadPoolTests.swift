@@ -27,13 +27,44 @@ import Testing
     }
   }
 
-  @Test(arguments: counts) func aLoopWithinALoopIsDone(threads: Int) {
+  /// Three deep, and so uneven that threads help each other.
+  @Test(arguments: counts) func everyIndexOfLoopsWithinLoopsIsCalledOnce(threads: Int) {
     withThreads(threads) {
-      let sum = Counter()
-      ThreadPool.run(count: 20) { outer in
-        ThreadPool.run(count: 30) { inner in sum.add(outer * 30 + inner) }
+      for round in 0..<100 {
+        let (outer, inner, innermost) = (5, 7, 3)
+        let calls = (0..<outer * inner * innermost).map { _ in Counter() }
+        ThreadPool.run(count: outer) { i in
+          // More calls of the last index.
+          let parts = i == outer - 1 ? inner : 1 + round % 2
+          ThreadPool.run(count: parts) { part in
+            for j in part * inner / parts..<(part + 1) * inner / parts {
+              ThreadPool.run(count: innermost) { k in calls[(i * inner + j) * innermost + k].add(1) }
+            }
+          }
+        }
+        #expect(calls.allSatisfy { $0.value == 1 })
       }
-      #expect(sum.value == 600 * 599 / 2)
+    }
+  }
+
+  /// Of two calls one is done at once; the other's loop ends only when two threads are at it.
+  @Test func threadsWithoutACallHelpWithTheLoopOfAnothers() {
+    withThreads(2) {
+      func twoThreadsMet() -> Bool {
+        let (arrivals, meetings) = (Counter(), Counter())
+        ThreadPool.run(count: 2) { call in
+          guard call == 1 else { return }
+          ThreadPool.run(count: 2) { _ in
+            arrivals.add(1)
+            let limit = ContinuousClock.now + .milliseconds(100)
+            while arrivals.value < 2, ContinuousClock.now < limit {}
+            if arrivals.value == 2 { meetings.add(1) }
+          }
+        }
+        return meetings.value == 2
+      }
+      // While another test has the pool, loops of this one run on its own thread.
+      #expect((0..<300).contains { _ in twoThreadsMet() })
     }
   }
 

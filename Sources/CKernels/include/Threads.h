@@ -13,8 +13,9 @@ long convoy_threads_use(long count);
 long convoy_threads_count(void);
 
 /// Calls body(index, context) for 0 ≤ index < count, and returns when all calls have. Indices are taken
-/// one by one by the threads as they are free. Where the threads are busy with another loop, which may
-/// be the caller's own, the caller makes all calls itself.
+/// one by one by the threads as they are free. A loop within a call of such a loop is begun by its caller,
+/// and helped with by threads that find no call of the outer loop left; loops within its calls, and those
+/// of another caller meanwhile, run on their callers.
 void convoy_threads_run(long count, convoy_thread_body body, void *context);
 
 /// Cores that this process may use, by its affinity; at least 1.

@@ -54,8 +54,11 @@ public enum ThreadPool {
   }
 
   /// Calls the body for 0 ..< `count`, several indices at a time on several threads, and returns when
-  /// all calls have. Within the body of another loop, or while another thread's loop runs, the caller
-  /// makes all calls itself.
+  /// all calls have.
+  ///
+  /// Within the body of another loop the caller makes the calls, with the threads that have none of the
+  /// outer loop left: so no thread waits while the last calls of a loop of few and long ones run. A third
+  /// loop within, or one of another thread outside the pool meanwhile, runs on its caller.
   public static func run(count: Int, _ body: (Int) -> Void) {
     guard count > 1, convoy_threads_count() > 1 else {
       for index in 0..<max(0, count) { body(index) }

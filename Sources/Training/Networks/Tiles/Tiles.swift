@@ -26,15 +26,11 @@ public struct Tiles<Value> {
     Tiles<New>(count: count) { [make] in try transform($0, make($0)) }
   }
 
-  /// All values. Where tiles are many for the threads, each thread makes some of them; else the kernels
-  /// of one after the other are divided.
+  /// All values. Threads make a tile each; those that find none left help with the kernels of the others'.
   ///
   /// - Throws: what making the first tile that cannot be made throws.
   public func made() throws -> [Value] {
-    let threads = ThreadPool.count
-    guard count > 1, threads > 1, count.isMultiple(of: threads) || count >= 4 * threads else {
-      return try (0..<count).map(make)
-    }
+    guard count > 1, ThreadPool.count > 1 else { return try (0..<count).map(make) }
     let results = TileStore<Result<Value, any Error>>(count: count)
     ThreadPool.run(count: count) { tile in results[tile] = Result { try make(tile) } }
     return try (0..<count).compactMap { try results.take($0)?.get() }
