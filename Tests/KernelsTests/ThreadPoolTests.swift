@@ -38,7 +38,9 @@ import Testing
           let parts = i == outer - 1 ? inner : 1 + round % 2
           ThreadPool.run(count: parts) { part in
             for j in part * inner / parts..<(part + 1) * inner / parts {
-              ThreadPool.run(count: innermost) { k in calls[(i * inner + j) * innermost + k].add(1) }
+              ThreadPool.run(count: innermost) { k in
+                calls[(i * inner + j) * innermost + k].add(1)
+              }
             }
           }
         }
