@@ -179,6 +179,23 @@ import Testing
     }
   }
 
+  @Test func largeProductsAreDividedIntoLargeParts() {
+    func product(_ m: Int, _ n: Int) -> InnerKernel.Gemm {
+      .init(
+        m: m, n: n, k: 100, exchanged: false, pTransposed: false, qTransposed: false,
+        leading: Strides(n, 100, n))
+    }
+    for (m, n, limit, rows, columns) in [
+      (2048, 2048, 32, 4, 4), (2048, 2048, 4, 2, 2), (1000, 832, 32, 2, 2), (4096, 576, 32, 8, 1),
+      (10, 5000, 32, 1, 2), (64, 64, 32, 2, 1), (63, 63, 32, 1, 1), (2048, 2048, 1, 1, 1),
+    ] {
+      let parts = product(m, n).parts(atMost: limit)
+      #expect(parts == (rows, columns), "\(m) × \(n), at most \(limit)")
+    }
+    let ranges = (0..<4).map { product(1, 1).range($0, of: 4, in: 1000) }
+    #expect(ranges == [0..<256, 256..<512, 512..<768, 768..<1000])
+  }
+
   private static var nestsWithLongSums: [(String, ContractionNest)] {
     func plain(_ loop: Int, _ extent: Int) -> ContractionNest.Dimension {
       .init(terms: [.init(loop: loop)], extent: extent)
@@ -201,6 +218,12 @@ import Testing
     }
     return [
       ("factor", factor(3, 48, 10, 256)),
+      (
+        "product in four parts",
+        ContractionNest(
+          loops: [1000, 832, 12], first: [plain(0, 1000), plain(2, 12)],
+          second: [plain(2, 12), plain(1, 832)], result: [plain(0, 1000), plain(1, 832)])
+      ),
       ("factor of many ranks", factor(2, 20, 72, 144)),
       (
         "factor of a ring",

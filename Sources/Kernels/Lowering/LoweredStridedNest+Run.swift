@@ -30,7 +30,7 @@ extension LoweredStridedNest {
   }
 
   /// Divided over threads by the outermost loop, where its indices write elements apart, or where all loops
-  /// around a product are summed, by rows or columns of that.
+  /// around a product are summed, by rows and columns of that.
   private func walkParts<Element: TensorElement>(
     _ d: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>, _ q: UnsafePointer<Element>,
     beta: Element
@@ -46,11 +46,10 @@ extension LoweredStridedNest {
     guard case .gemm(let gemm) = kernel, variable == .none || variable == .k,
       levels.allSatisfy({ $0.reach == 0 })
     else { return walk(0, d, p, q, length: nil, beta: beta) }
-    let byRows = gemm.m >= gemm.n
-    ThreadPool.run(
-      over: byRows ? gemm.m : gemm.n, unit: 32, nanoseconds: nanoseconds
-    ) { range in
-      let (rows, columns) = byRows ? (range, 0..<gemm.n) : (0..<gemm.m, range)
+    let parts = gemm.parts(atMost: ThreadPool.parts(nanoseconds: nanoseconds))
+    ThreadPool.run(count: parts.rows * parts.columns) { index in
+      let rows = gemm.range(index / parts.columns, of: parts.rows, in: gemm.m)
+      let columns = gemm.range(index % parts.columns, of: parts.columns, in: gemm.n)
       let start = gemm.offset(rows: rows.lowerBound, columns: columns.lowerBound)
       var part = self
       part.kernel = .gemm(gemm.part(rows: rows.count, columns: columns.count))
