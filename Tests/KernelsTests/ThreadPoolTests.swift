@@ -221,8 +221,8 @@ import Testing
       (
         "product in four parts",
         ContractionNest(
-          loops: [1000, 832, 12], first: [plain(0, 1000), plain(2, 12)],
-          second: [plain(2, 12), plain(1, 832)], result: [plain(0, 1000), plain(1, 832)])
+          loops: [1000, 832, 6], first: [plain(0, 1000), plain(2, 6)],
+          second: [plain(2, 6), plain(1, 832)], result: [plain(0, 1000), plain(1, 832)])
       ),
       ("factor of many ranks", factor(2, 20, 72, 144)),
       (
