@@ -40,8 +40,7 @@ struct ConvoyCommand: ParsableCommand {
   /// Of every command: what the environment says must hold before anything runs.
   func validate() throws {
     do {
-      _ = try KernelPath(environment: ProcessInfo.processInfo.environment)
-      _ = try InstructionSet.limit(in: ProcessInfo.processInfo.environment)
+      _ = try Context(environment: ProcessInfo.processInfo.environment)
     } catch {
       throw ValidationError("\(error)")
     }

@@ -26,7 +26,7 @@ struct DoctorCommand: ParsableCommand {
     try output("BLAS            \(BLAS.configuration.trimmingCharacters(in: .whitespaces))")
     try output("kernels         \(Self.kernels)")
     try output(
-      "instructions    \(InstructionSet.current); \(InstructionSet.environmentVariable) may limit them"
+      "instructions    \(Context.process.instructions); \(InstructionSet.environmentVariable) may limit them"
     )
     if let version = Launch.mpiLibraryVersion {
       try output("MPI library     \(version)")
@@ -81,7 +81,7 @@ struct DoctorCommand: ParsableCommand {
   }
 
   private static var kernels: String {
-    let path = KernelPath.current
+    let path = Context.process.path
     let meaning =
       switch path {
       case .fast: "minimal filtering, batch-reduce kernel, OpenBLAS or loops, by estimate"

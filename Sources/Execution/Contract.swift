@@ -13,20 +13,21 @@ import Planning
 ///   - expression: see `docs/notation.md`.
 ///   - operands: one tensor per term.
 ///   - rules: how the convolution modes are evaluated; true convolution, `same`, by default.
+///   - context: the kernels that run it.
 /// - Throws: `ExpressionError` if the expression is malformed or does not fit the shapes, `OrderError`
 ///   if the optimizer that was asked for cannot handle it, `ExecutionError` if memory is too short.
 public func contract<Element: TensorElement>(
   _ expression: String, _ operands: Tensor<Element>..., rules: ConvRules = ConvRules(),
-  options: PlanOptions = PlanOptions()
+  options: PlanOptions = PlanOptions(), context: Context = .process
 ) throws -> Tensor<Element> {
-  try contract(expression, operands, rules: rules, options: options)
+  try contract(expression, operands, rules: rules, options: options, context: context)
 }
 
 /// Evaluates a conv_einsum expression of any number of operands.
 public func contract<Element: TensorElement>(
   _ expression: String, _ operands: [Tensor<Element>], rules: ConvRules = ConvRules(),
-  options: PlanOptions = PlanOptions()
+  options: PlanOptions = PlanOptions(), context: Context = .process
 ) throws -> Tensor<Element> {
   let bound = try BoundExpression(expression, shapes: operands.map(\.shape), rules: rules)
-  return try Contraction(Plan(bound, options: options))(operands)
+  return try Contraction(Plan(bound, options: options), context: context)(operands)
 }

@@ -26,29 +26,32 @@ public enum Checkpointing: String, Hashable, Codable, Sendable, CaseIterable {
 public struct Contraction<Element: TensorElement>: Sendable {
   public let plan: Plan
   public let checkpointing: Checkpointing
+  public let context: Context
   let forward: [LoweredNest]
   private let adjoints: AdjointKernels
   private let meter: MemoryMeter?
   private let timer: StepTimer?
 
   /// - Parameters:
+  ///   - context: the kernels that run it.
   ///   - meter: counts the bytes of every buffer that a run allocates.
   ///   - timer: is told how long every step took.
   /// - Throws: `ExecutionError.tooLarge` if a tensor has more elements than can be addressed,
   ///   `.tooManyTaps` if a filter is longer than can be walked.
   public init(
-    _ plan: Plan, checkpointing: Checkpointing = .keep, meter: MemoryMeter? = nil,
-    timer: StepTimer? = nil
+    _ plan: Plan, checkpointing: Checkpointing = .keep, context: Context = .process,
+    meter: MemoryMeter? = nil, timer: StepTimer? = nil
   ) throws(ExecutionError) {
     try Self.requireRunnable(plan)
     self.plan = plan
     self.checkpointing = checkpointing
+    self.context = context
     self.meter = meter
     self.timer = timer
     BLAS.useOneThread()
     let nests = plan.steps.map { ContractionNest($0) }
-    forward = nests.map { LoweredNest($0, writing: .result) }
-    adjoints = AdjointKernels(nests)
+    forward = nests.map { LoweredNest($0, writing: .result, context: context) }
+    adjoints = AdjointKernels(nests, context)
   }
 
   /// What the reverse pass needs of a forward pass.
@@ -234,15 +237,18 @@ private final class AdjointKernels: Sendable {
   }
 
   private let nests: [ContractionNest]
+  private let context: Context
   private let lowered = Mutex<[Key: LoweredNest]>([:])
 
-  init(_ nests: [ContractionNest]) { self.nests = nests }
+  init(_ nests: [ContractionNest], _ context: Context) {
+    (self.nests, self.context) = (nests, context)
+  }
 
   subscript(step: Int, role: ContractionNest.Role) -> LoweredNest {
     lowered.withLock { cache in
       let key = Key(step: step, role: role)
       if let kernel = cache[key] { return kernel }
-      let kernel = LoweredNest(nests[step], writing: role)
+      let kernel = LoweredNest(nests[step], writing: role, context: context)
       cache[key] = kernel
       return kernel
     }

@@ -14,19 +14,22 @@ extension Plan {
   /// ```
   ///
   /// - Throws: `OrderError`.
-  public init(fastest expression: BoundExpression, needsGradient: [Bool]? = nil) throws {
+  public init(
+    fastest expression: BoundExpression, needsGradient: [Bool]? = nil, context: Context = .process
+  ) throws {
     let plan = try Plan(expression, options: PlanOptions(needsGradient: needsGradient))
-    try self.init(fastest: expression, needsGradient: needsGradient, fewestMacs: plan)
+    try self.init(fastest: expression, needsGradient: needsGradient, fewestMacs: plan, context)
   }
 
   private init(
-    fastest expression: BoundExpression, needsGradient: [Bool]?, fewestMacs plan: Plan
+    fastest expression: BoundExpression, needsGradient: [Bool]?, fewestMacs plan: Plan,
+    _ context: Context
   ) throws {
     guard (3...Self.mostOperandsByStepCost).contains(expression.operands.count), plan.canRun else {
       self = plan
       return
     }
-    var estimates = StepEstimates(expression)
+    var estimates = StepEstimates(expression, context)
     let known = estimates.nanoseconds(of: plan, needsGradient: needsGradient)
     let found = try Plan(expression, needsGradient: needsGradient, known: known) {
       estimates.nanoseconds($0, needed: $1, limit: $2)
@@ -48,16 +51,20 @@ extension Plan {
   /// ```
   ///
   /// - Throws: `OrderError`.
-  public init(running expression: BoundExpression, options: PlanOptions = PlanOptions()) throws {
+  public init(
+    running expression: BoundExpression, options: PlanOptions = PlanOptions(),
+    context: Context = .process
+  ) throws {
     let plan = try Plan(expression, options: options)
     guard options.optimizer == .auto, plan.canRun,
-      plan.estimatedSeconds(needsGradient: options.needsGradient) > Self.worthSearchingSeconds
+      plan.estimatedSeconds(needsGradient: options.needsGradient, context: context)
+        > Self.worthSearchingSeconds
     else {
       self = plan
       return
     }
     try self.init(
-      fastest: expression, needsGradient: options.needsGradient, fewestMacs: plan)
+      fastest: expression, needsGradient: options.needsGradient, fewestMacs: plan, context)
   }
 
   /// Whether every tensor can be addressed, and every step be lowered.
@@ -70,9 +77,11 @@ extension Plan {
   /// ```swift
   /// try Plan(fastest: bound).estimatedSeconds()  // not more than that of any other plan
   /// ```
-  public func estimatedSeconds(needsGradient: [Bool]? = nil) -> Double {
+  public func estimatedSeconds(
+    needsGradient: [Bool]? = nil, context: Context = .process
+  ) -> Double {
     guard canRun else { return .infinity }
-    var estimates = StepEstimates(expression)
+    var estimates = StepEstimates(expression, context)
     return estimates.nanoseconds(of: self, needsGradient: needsGradient) * 1e-9
   }
 }

@@ -10,10 +10,12 @@ struct StepEstimates {
 
   /// Steps below this are estimated roughly: a hundredth of what it takes to read the operands and write the result.
   private let smallNanoseconds: Double
+  private let context: Context
   /// Different orders have many steps in common.
   private var known: [ContractionNest: [ContractionNest.Role: Double]] = [:]
 
-  init(_ expression: BoundExpression) {
+  init(_ expression: BoundExpression, _ context: Context) {
+    self.context = context
     let elements = (expression.shapes + [expression.outputShape]).reduce(0.0) {
       $0 + $1.reduce(1.0) { $0 * Double($1) }
     }
@@ -55,7 +57,7 @@ struct StepEstimates {
 
   private mutating func time(_ nest: ContractionNest, _ role: ContractionNest.Role) -> Double {
     if let time = known[nest]?[role] { return time }
-    let time = LoweredNest(nest, writing: role).nanoseconds
+    let time = LoweredNest(nest, writing: role, context: context).nanoseconds
     known[nest, default: [:]][role] = time
     return time
   }

@@ -1,18 +1,13 @@
-import Foundation
-
 /// Which kernels nests may be lowered to. Each path is right for every nest by itself, so that one
 /// can be checked against another, and a fault be laid to a library or ruled out of it.
 ///
-/// A process takes `current`, which the environment sets:
+/// A process takes what the environment sets:
 ///
 ///     CONVOY_KERNELS=reference convoy contract …
 ///
 /// ```swift
-/// let kernel = LoweredNest(nest, writing: .result, path: .openblas)
+/// let kernel = LoweredNest(nest, writing: .result, context: Context(path: .openblas))
 /// ```
-///
-/// Results of different paths differ by rounding, and so do workspaces, and with them a plan's peak
-/// bytes, which are exact on each: all ranks of a job have to take the same path.
 public enum KernelPath: String, CaseIterable, Hashable, Sendable {
   /// All kernels; which one is chosen by estimate.
   case fast
@@ -29,15 +24,6 @@ public enum KernelPath: String, CaseIterable, Hashable, Sendable {
 
   /// Its value is one of the names above; unset or empty, the path is `fast`.
   public static let environmentVariable = "CONVOY_KERNELS"
-
-  /// This process's path, read from its environment once. A name that there is not counts as `fast`;
-  /// who can tell the user about it asks `init(environment:)`, as the command does.
-  ///
-  /// ```swift
-  /// print(KernelPath.current)  // fast
-  /// ```
-  public static let current =
-    (try? KernelPath(environment: ProcessInfo.processInfo.environment)) ?? .fast
 
   /// The path that an environment asks for.
   ///

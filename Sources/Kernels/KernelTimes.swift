@@ -4,7 +4,7 @@
 /// machines choose alike.
 ///
 /// ```swift
-/// KernelTimes.current.blockColumns  // 28 with AVX-512, 6 with AVX2
+/// context.times.blockColumns  // 28 with AVX-512, 6 with AVX2
 /// ```
 struct KernelTimes: Sendable {
   /// Columns whose sums of 16 lanes the batch-reduce kernel holds in registers.
@@ -174,7 +174,4 @@ struct KernelTimes: Sendable {
     libraryProducts: 42,
     librarySource: 0.4,
     libraryResult: 0.6)
-
-  static let current: KernelTimes =
-    InstructionSet.current == .avx512 ? .avx512 : .avx2
 }

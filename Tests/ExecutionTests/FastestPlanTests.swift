@@ -107,7 +107,8 @@ import Testing
     let options = DistributionOptions(ranks: ranks)
     let joint = try DistributedPlan(bound, options: options)
     let running = try DistributedPlan(running: bound, options: options)
-    #expect(running.estimatedSeconds(options) <= joint.estimatedSeconds(options))
+    #expect(
+      running.estimatedSeconds(options, .process) <= joint.estimatedSeconds(options, .process))
     let alone = try Plan(fastest: bound)
     #expect([joint.plan.path, alone.path].contains(running.plan.path))
     var others = options

@@ -7,30 +7,30 @@ import Testing
 /// Predicted against counted bytes.
 @Suite struct MemoryTests {
   private func check<Element: TensorElement>(
-    _ expression: RandomExpression, _ type: Element.Type
+    _ expression: RandomExpression, _ type: Element.Type, _ context: Context
   ) throws {
     let bound = try expression.bound()
     let meter = MemoryMeter()
-    let contraction = try Contraction<Element>(Plan(bound), meter: meter)
+    let contraction = try Contraction<Element>(Plan(bound), context: context, meter: meter)
     let operands = bound.shapes.map { Tensor<Element>(uninitialized: $0, meter: meter) }
     _ = try contraction(operands)
     #expect(meter.peakBytes == contraction.peakBytes(), "\(expression)")
   }
 
-  @Test func forwardPeakIsExact() throws {
+  @Test(arguments: Context.paths) func forwardPeakIsExact(context: Context) throws {
     for expression in RandomExpressions(seed: 71).prefix(300) {
-      try check(expression, Float.self)
-      try check(expression, Double.self)
+      try check(expression, Float.self, context)
+      try check(expression, Double.self, context)
     }
   }
 
-  @Test(arguments: Checkpointing.allCases)
-  func peakWithGradientsIsExact(checkpointing: Checkpointing) throws {
+  @Test(arguments: Checkpointing.allCases, Context.paths)
+  func peakWithGradientsIsExact(checkpointing: Checkpointing, context: Context) throws {
     for expression in RandomExpressions(seed: 72).prefix(300) {
       let bound = try expression.bound()
       let meter = MemoryMeter()
       let contraction = try Contraction<Float>(
-        Plan(bound), checkpointing: checkpointing, meter: meter)
+        Plan(bound), checkpointing: checkpointing, context: context, meter: meter)
       let needed = bound.shapes.map { _ in true }
       let operands = bound.shapes.map { Tensor<Float>(uninitialized: $0, meter: meter) }
       let record = try contraction.recorded(operands).record
@@ -61,15 +61,19 @@ import Testing
   }
 
   /// Numbers that no index ever reaches, whose products with the strides overflow.
-  @Test(arguments: [
-    ("hx,h->hx|h", [[5, 16], [3]], "h:stride=4611686018427387904"),
-    ("hx,h->hx|h", [[5, 16], [1]], "h:dilation=4611686018427387904"),
-  ])
-  func hugeStridesAreOnlyNumbers(text: String, shapes: [[Int]], option: String) throws {
+  @Test(
+    arguments: [
+      ("hx,h->hx|h", [[5, 16], [3]], "h:stride=4611686018427387904"),
+      ("hx,h->hx|h", [[5, 16], [1]], "h:dilation=4611686018427387904"),
+    ], Context.paths)
+  func hugeStridesAreOnlyNumbers(
+    _ example: (text: String, shapes: [[Int]], option: String), context: Context
+  ) throws {
+    let (text, shapes, option) = example
     let bound = try BoundExpression(text, shapes: shapes, rules: ConvRules(options: [option]))
     let operands: [Tensor<Double>] = TensorData.smallIntegers.tensors(shapes, seed: 3)
     let expected = ReferenceEvaluator(bound).evaluate(operands)
-    let result = try Contraction<Double>(Plan(bound))(operands)
+    let result = try Contraction<Double>(Plan(bound), context: context)(operands)
     #expect(mismatch(result, expected) == nil)
   }
 
@@ -82,14 +86,14 @@ import Testing
   }
 
   /// More dimensions than the permutation counts, all but five of extent 1, in a step that packs.
-  @Test func manyDimensionsOfExtentOne() throws {
+  @Test(arguments: Context.paths) func manyDimensionsOfExtentOne(context: Context) throws {
     let ones = (0..<400).map { "(o\($0))" }.joined()
     let extents = [Int](repeating: 1, count: 400)
     let shapes = [extents + [8, 6, 4, 5], [6, 5, 7]]
     let bound = try BoundExpression("\(ones)akcl,kln->\(ones)acn", shapes: shapes)
     let small = try BoundExpression("akcl,kln->acn", shapes: [[8, 6, 4, 5], [6, 5, 7]])
     let operands: [Tensor<Double>] = TensorData.smallIntegers.tensors(shapes, seed: 4)
-    let result = try Contraction<Double>(Plan(bound))(operands)
+    let result = try Contraction<Double>(Plan(bound), context: context)(operands)
     let reshaped = [operands[0].reshaped([8, 6, 4, 5]), operands[1]]
     let expected = ReferenceEvaluator(small).evaluate(reshaped)
     #expect(mismatch(result.reshaped([8, 4, 7]), expected) == nil)

@@ -15,10 +15,13 @@ import Testing
     let cases = randoms.map { PythonOracle.Case($0, data: .smallIntegers) }
     for ((random, python), results) in zip(zip(randoms, cases), try PythonOracle.solve(cases)) {
       let single = python.operands.map { $0.converted(to: Float.self) }
-      let double = try contract(random.text, python.operands, rules: random.rules)
-      let float = try contract(random.text, single, rules: random.rules)
-      #expect(mismatch(double, results[0]) == nil, "\(random)")
-      #expect(mismatch(float, results[0]) == nil, "\(random)")
+      for context in Context.paths {
+        let double = try contract(
+          random.text, python.operands, rules: random.rules, context: context)
+        let float = try contract(random.text, single, rules: random.rules, context: context)
+        #expect(mismatch(double, results[0]) == nil, "\(random), \(context.path)")
+        #expect(mismatch(float, results[0]) == nil, "\(random), \(context.path)")
+      }
     }
   }
 
@@ -27,10 +30,13 @@ import Testing
     let cases = PythonCases.oneDimensional
     for (python, results) in zip(cases, try PythonOracle.solve(cases)) {
       let rules = try ConvRules(options: python.options)
-      let result = try contract(python.text, python.operands, rules: rules)
-      #expect(
-        mismatch(result, results[0], tolerance: .rounding) == nil,
-        "\(python.options) \(python.operands.map(\.shape))")
+      for context in Context.paths {
+        let result = try contract(
+          python.text, python.operands, rules: rules, context: context)
+        #expect(
+          mismatch(result, results[0], tolerance: .rounding) == nil,
+          "\(python.options) \(python.operands.map(\.shape)), \(context.path)")
+      }
     }
   }
 
@@ -38,20 +44,23 @@ import Testing
   func twoDimensionalConvolutionsAgreeWithPyTorch() throws {
     let cases = PythonCases.twoDimensional
     for (python, results) in zip(cases, try PythonOracle.solve(cases)) {
-      try compare(python, results, Float.self)
-      try compare(python, results, Double.self)
+      for context in Context.paths {
+        try compare(python, results, Float.self, context)
+        try compare(python, results, Double.self, context)
+      }
     }
   }
 
   private func compare<Element: TensorElement>(
-    _ python: PythonOracle.Case, _ results: [Tensor<Double>], _: Element.Type
+    _ python: PythonOracle.Case, _ results: [Tensor<Double>], _: Element.Type,
+    _ context: Context
   ) throws {
     let operands = python.operands[..<2].map { $0.converted(to: Element.self) }
-    let contraction = try Contraction<Element>(Plan(python.bound()))
+    let contraction = try Contraction<Element>(Plan(python.bound()), context: context)
     let (result, record) = try contraction.recorded(operands)
     let gradients = try contraction.gradients(
       record, outputGradient: python.operands[2].converted(), needed: [true, true])
-    let what = "\(python.options) \(python.operands.map(\.shape))"
+    let what = "\(python.options) \(python.operands.map(\.shape)), \(context.path)"
     #expect(mismatch(result, results[0], tolerance: .rounding) == nil, "\(what)")
     for (operand, gradient) in gradients.enumerated() {
       #expect(

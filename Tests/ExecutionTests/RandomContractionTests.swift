@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Contractions of 2,000 random expressions, and their gradients, against the reference evaluator,
-/// in both element types and by every optimizer in turn.
+/// in both element types, by every optimizer in turn, on every path.
 ///
 /// Float's data are small integers, of which every order of evaluation makes the same sums exactly;
 /// Double's are uniform, so that no two elements are alike.
@@ -109,31 +109,37 @@ import Testing
     let needed = (0..<count).map { seed & 24 != 0 || (seed >> (5 + $0)) & 1 == 0 }
     let options = PlanOptions(
       optimizer: optimizer, needsGradient: seed & 96 != 0 ? needed : nil, seed: seed)
-    let contraction = try Contraction<Element>(
-      try Plan(bound, options: options), checkpointing: checkpointing)
+    let plan = try Plan(bound, options: options)
     let operands: [Tensor<Element>] = data.tensors(bound.shapes, seed: seed)
     let outputGradient: Tensor<Element> = data.tensor(
       bound.outputShape, seed: seed, operand: count)
 
-    let result = try contraction(operands)
-    let (recordedResult, record) = try contraction.recorded(operands)
-    let gradients = try contraction.gradients(
-      record, outputGradient: outputGradient, needed: needed)
-
     let reference = ReferenceEvaluator(bound)
     let exact = operands.map { $0.converted(to: Double.self) }
     let expected = reference.evaluate(exact)
-    #expect(mismatch(result, expected, tolerance: tolerance) == nil, "\(what)")
-    #expect(
-      mismatch(recordedResult, result.converted(to: Double.self)) == nil, "recorded, \(what)")
-    #expect(gradients.map { $0 != nil } == needed, "\(what)")
-    for (operand, gradient) in gradients.enumerated() {
-      guard let gradient else { continue }
-      let expected = reference.gradient(
-        ofOperand: operand, operands: exact, outputGradient: outputGradient.converted())
+    let expectedGradients = needed.indices.map { operand in
+      needed[operand]
+        ? reference.gradient(
+          ofOperand: operand, operands: exact, outputGradient: outputGradient.converted()) : nil
+    }
+    for context in Context.paths {
+      let what = "\(what), \(context.path)"
+      let contraction = try Contraction<Element>(
+        plan, checkpointing: checkpointing, context: context)
+      let result = try contraction(operands)
+      let (recordedResult, record) = try contraction.recorded(operands)
+      let gradients = try contraction.gradients(
+        record, outputGradient: outputGradient, needed: needed)
+      #expect(mismatch(result, expected, tolerance: tolerance) == nil, "\(what)")
       #expect(
-        mismatch(gradient, expected, tolerance: tolerance) == nil,
-        "gradient of operand \(operand), \(what)")
+        mismatch(recordedResult, result.converted(to: Double.self)) == nil, "recorded, \(what)")
+      #expect(gradients.map { $0 != nil } == needed, "\(what)")
+      for (operand, expected) in expectedGradients.enumerated() {
+        guard let expected, let gradient = gradients[operand] else { continue }
+        #expect(
+          mismatch(gradient, expected, tolerance: tolerance) == nil,
+          "gradient of operand \(operand), \(what)")
+      }
     }
   }
 }

@@ -110,15 +110,18 @@ import Testing
       reshaped: [[2, 3, 1, 5, 4], [3, 1, 3, 2]]),
   ]
 
-  @Test(arguments: notation + contraction + convolution)
-  func equivalentExpressionsGiveEqualResults(_ pair: Equivalence) throws {
+  @Test(arguments: notation + contraction + convolution, Context.paths)
+  func equivalentExpressionsGiveEqualResults(
+    _ pair: Equivalence, context: Context
+  ) throws {
     let operands: [Tensor<Double>] = TensorData.smallIntegers.tensors(pair.shapes, seed: 4)
     let order = pair.order ?? Array(operands.indices)
     let others = zip(order, pair.reshaped ?? order.map { pair.shapes[$0] })
       .map { operands[$0].reshaped($1) }
     let first = try contract(
-      pair.first, operands, rules: ConvRules(options: pair.firstOptions))
-    let second = try contract(pair.second, others, rules: ConvRules(options: pair.secondOptions))
+      pair.first, operands, rules: ConvRules(options: pair.firstOptions), context: context)
+    let second = try contract(
+      pair.second, others, rules: ConvRules(options: pair.secondOptions), context: context)
     #expect(mismatch(first, second) == nil)
   }
 
@@ -131,19 +134,27 @@ import Testing
   private let correlation = ConvRules(all: ConvRule(kind: .correlation))
 
   /// A diagonal is what the identity picks.
-  @Test func diagonalsAreContractionsWithTheIdentity() throws {
+  @Test(arguments: Context.paths) func diagonalsAreContractionsWithTheIdentity(context: Context)
+    throws
+  {
     let x = integers([3, 2, 3], 0)
     let identity = Tensor<Double>(shape: [3, 3], elements: [1, 0, 0, 0, 1, 0, 0, 0, 1])
     #expect(
-      mismatch(try contract("iji->ji", x), try contract("ijk,ik->ji", x, identity)) == nil)
-    #expect(mismatch(try contract("iji->j", x), try contract("ijk,ik->j", x, identity)) == nil)
+      mismatch(
+        try contract("iji->ji", x, context: context),
+        try contract("ijk,ik->ji", x, identity, context: context)) == nil)
+    #expect(
+      mismatch(
+        try contract("iji->j", x, context: context),
+        try contract("ijk,ik->j", x, identity, context: context)) == nil)
   }
 
   /// A factorised layer is the dense layer whose kernel the factors make up.
-  @Test(arguments: [
-    "rt,rs,rh,rw", "at,bs,abhw", "at,abh,bcw,cs", "oat,abh,bcw,cos", "cat,cbs,cabhw",
-  ])
-  func factorisedLayersAreDenseLayersOfTheirKernel(factors: String) throws {
+  @Test(
+    arguments: [
+      "rt,rs,rh,rw", "at,bs,abhw", "at,abh,bcw,cs", "oat,abh,bcw,cos", "cat,cbs,cabhw",
+    ], Context.paths)
+  func factorisedLayersAreDenseLayersOfTheirKernel(factors: String, context: Context) throws {
     let extents: [Character: Int] = [
       "t": 3, "s": 2, "h": 3, "w": 2, "r": 4, "a": 2, "b": 3, "c": 2, "o": 2,
     ]
@@ -151,29 +162,33 @@ import Testing
       integers(term.map { extents[$0] ?? 1 }, 1 + number)
     }
     let x = integers([2, 2, 6, 5], 0)
-    let kernel = try contract("\(factors)->tshw", weights)
-    let layer = try contract("zshw,\(factors)->zthw|hw", [x] + weights, rules: correlation)
-    let dense = try contract("zshw,tshw->zthw|hw", x, kernel, rules: correlation)
+    let kernel = try contract("\(factors)->tshw", weights, context: context)
+    let layer = try contract(
+      "zshw,\(factors)->zthw|hw", [x] + weights, rules: correlation, context: context)
+    let dense = try contract("zshw,tshw->zthw|hw", x, kernel, rules: correlation, context: context)
     #expect(mismatch(layer, dense) == nil)
   }
 
   /// Filters applied one after the other, without padding, are applied at once.
-  @Test func validConvolutionsCompose() throws {
+  @Test(arguments: Context.paths) func validConvolutionsCompose(context: Context) throws {
     let (x, v, w) = (integers([2, 9], 0), integers([3], 1), integers([2], 2))
     let rules = ConvRules(all: ConvRule(padding: .valid))
-    let once = try contract("bx,x,x->bx|x", x, v, w, rules: rules)
+    let once = try contract("bx,x,x->bx|x", x, v, w, rules: rules, context: context)
     let twice = try contract(
-      "bx,x->bx|x", contract("bx,x->bx|x", x, v, rules: rules), w, rules: rules)
+      "bx,x->bx|x", contract("bx,x->bx|x", x, v, rules: rules, context: context), w, rules: rules,
+      context: context)
     #expect(mismatch(once, twice) == nil)
   }
 
   /// A stride leaves results out; padding puts zeros around the feature.
-  @Test func strideAndPaddingAreConvolutionsWithoutFilter() throws {
+  @Test(arguments: Context.paths) func strideAndPaddingAreConvolutionsWithoutFilter(
+    context: Context
+  ) throws {
     let (x, w) = (integers([2, 9], 0), integers([3], 1))
     func apply(_ text: String, _ operands: [Tensor<Double>], _ option: String) throws
       -> Tensor<Double>
     {
-      try contract(text, operands, rules: ConvRules(options: ["x:" + option]))
+      try contract(text, operands, rules: ConvRules(options: ["x:" + option]), context: context)
     }
     let direct = try apply("bx,x->bx|x", [x, w], "stride=2,padding=2:1,kind=correlation")
     let padded = try apply("bx->bx|x", [x], "padding=2:1")
@@ -184,12 +199,12 @@ import Testing
   }
 
   /// Dilation puts zeros between taps; correlation turns the filter round.
-  @Test func dilationAndKindAreOtherFilters() throws {
+  @Test(arguments: Context.paths) func dilationAndKindAreOtherFilters(context: Context) throws {
     let (x, w) = (integers([2, 9], 0), integers([3], 1))
     let taps = w.elements
     func apply(_ filter: [Double], _ rule: ConvRule) throws -> Tensor<Double> {
       let filter = Tensor(shape: [filter.count], elements: filter)
-      return try contract("bx,x->bx|x", x, filter, rules: ConvRules(all: rule))
+      return try contract("bx,x->bx|x", x, filter, rules: ConvRules(all: rule), context: context)
     }
     let spread = [taps[0], 0, taps[1], 0, taps[2]]
     let dilated = try apply(taps, ConvRule(dilation: 2))
@@ -200,10 +215,10 @@ import Testing
   }
 
   /// A NaN reaches exactly those results that its element is part of.
-  @Test func notANumberGoesWhereItsElementGoes() throws {
+  @Test(arguments: Context.paths) func notANumberGoesWhereItsElementGoes(context: Context) throws {
     var x = integers([7], 0)
     x[3] = .nan
-    let result = try contract("x,x->x|x", x, integers([3], 1), rules: correlation)
+    let result = try contract("x,x->x|x", x, integers([3], 1), rules: correlation, context: context)
     #expect(result.elements.map(\.isNaN) == [false, false, true, true, true, false, false])
   }
 }

@@ -1,11 +1,12 @@
+import TestSupport
 import Testing
 
 @testable import Kernels
 
 /// Kernels that add to what is there.
 @Suite struct AddingTests {
-  @Test(arguments: KernelPath.allCases, 0..<20)
-  func randomNestsAreAddedToTheDestination(path: KernelPath, seed: Int) {
+  @Test(arguments: Context.tested, 0..<20)
+  func randomNestsAreAddedToTheDestination(context: Context, seed: Int) {
     var generator = Generator(seed: UInt64(1000 + seed))
     for _ in 0..<50 {
       let nest = ContractionNest.random(using: &generator)
@@ -18,7 +19,7 @@ import Testing
         let q = numbers(nest.count(role.sources.1))
         let before = numbers(nest.count(role))
         let expected = zip(before, nest.evaluateByDefinition(writing: role, p, q)).map(+)
-        let lowered = LoweredNest(nest, writing: role, path: path)
+        let lowered = LoweredNest(nest, writing: role, context: context)
         var output = Tensor(shape: [before.count], elements: before)
         var workspace = Tensor<Double>(
           shape: [lowered.workspaceCount],
@@ -32,7 +33,7 @@ import Testing
             }
           }
         }
-        #expect(output.elements == expected, "\(path), \(role) of \(nest)")
+        #expect(output.elements == expected, "\(context), \(role) of \(nest)")
       }
     }
   }

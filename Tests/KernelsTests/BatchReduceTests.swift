@@ -6,12 +6,15 @@ import Testing
 /// The building block against its definition.
 @Suite struct BatchReduceTests {
   /// Every number of lanes and columns, on a destination of NaN with a margin that must stay.
-  @Test(arguments: 0..<20) func sumsOfProducts(seed: UInt64) {
-    check(Float.self, seed: seed)
-    check(Double.self, seed: seed)
+  @Test(arguments: InstructionSet.available, 0..<20)
+  func sumsOfProducts(instructions: InstructionSet, seed: UInt64) {
+    check(Float.self, instructions, seed: seed)
+    check(Double.self, instructions, seed: seed)
   }
 
-  private func check<Element: TensorElement>(_ type: Element.Type, seed: UInt64) {
+  private func check<Element: TensorElement>(
+    _ type: Element.Type, _ instructions: InstructionSet, seed: UInt64
+  ) {
     var random = Generator(seed: seed)
     // Whole blocks more often, for they are also taken in pairs.
     let whole = Array(repeating: Int(CONVOY_LANES), count: 8)
@@ -48,7 +51,7 @@ import Testing
         aOffsets.withUnsafeBufferPointer { aOffsets in
           bOffsets.withUnsafeBufferPointer { bOffsets in
             let shape = ConvoyBatchReduce(
-              lanes: lanes, columns: columns, depth: depth, count: count,
+              level: instructions.level, lanes: lanes, columns: columns, depth: depth, count: count,
               a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_k: aStep,
               b_k: bDepth, b_j: bColumn, c_j: cStep, adding: adding ? 1 : 0,
               repeats: repeats, a_r: aRepeat, b_r: bRepeat, c_r: cRepeat)

@@ -13,7 +13,9 @@ import Testing
   }
 
   /// Every way to run each role of random nests, the best and all others.
-  @Test(arguments: 0..<30) func everyChoiceAgreesWithTheDefinition(seed: Int) throws {
+  @Test(arguments: InstructionSet.available, 0..<30)
+  func everyChoiceAgreesWithTheDefinition(instructions: InstructionSet, seed: Int) throws {
+    let context = Context(instructions: instructions)
     var generator = Generator(seed: UInt64(seed) ^ 0xB10C)
     var checked = 0
     for _ in 0..<40 {
@@ -32,7 +34,9 @@ import Testing
           // Cuts at a few divisors, for those of long loops would never be tried here.
           for cut in [nil] + Cut.candidates(merged, leastProducts: 1, depths: 2...4, columns: 2...5)
           {
-            guard let problem = BlockedNest.Problem(cut.map(merged.cut) ?? merged) else { continue }
+            guard let problem = BlockedNest.Problem(cut.map(merged.cut) ?? merged, context) else {
+              continue
+            }
             // A few of them at random: there are hundreds.
             for choice in problem.choices(cut).shuffled(using: &generator).prefix(3) {
               guard let blocked = problem.lowered(choice, reorderings) else { continue }
@@ -79,9 +83,14 @@ import Testing
 
   /// Tensors that are repeated so that few channels get long lanes, and gradients of taps as sums of
   /// lanes that are added up: every way to run them.
-  @Test(arguments: [true, false], [1, 2]) func repeatedTensors(channelsLast: Bool, dilation: Int)
-    throws
-  {
+  @Test(arguments: InstructionSet.available, [1, 2])
+  func repeatedTensors(instructions: InstructionSet, dilation: Int) throws {
+    for channelsLast in [true, false] {
+      try repeatedTensors(Context(instructions: instructions), channelsLast, dilation)
+    }
+  }
+
+  private func repeatedTensors(_ context: Context, _ channelsLast: Bool, _ dilation: Int) throws {
     var generator = Generator(seed: 7)
     var repeated: Set<Int> = []
     for role in ContractionNest.Role.allCases {
@@ -97,7 +106,7 @@ import Testing
         let sum = zip(expected, old).map { $0 + $1 }
         let form = try #require(GatherForm(nest, roles: roles))
         for (form, reorderings) in form.reorderedForms() where reorderings.first?.repeats == true {
-          let problem = try #require(BlockedNest.Problem(form.merged()))
+          let problem = try #require(BlockedNest.Problem(form.merged(), context))
           for choice in problem.choices() {
             guard let blocked = problem.lowered(choice, reorderings) else { continue }
             repeated.insert(reorderings[0].tensor)
@@ -142,10 +151,12 @@ import Testing
     for role in ContractionNest.Role.allCases {
       let roles = [role, role.sources.0, role.sources.1]
       let nest = Self.convolution(batch: 32, channels: 64, extent: 32)
-      let blocked = LoweredNest(nest, writing: role, path: .direct).blocked
+      let blocked = LoweredNest(nest, writing: role, context: Context(path: .direct)).blocked
       #expect(blocked != nil, "\(role)")
       let strided = Self.convolution(batch: 2, channels: 4, extent: 9, stride: 2)
-      #expect((BlockedNest(strided, roles: roles) == nil) == (role == .first), "\(role)")
+      #expect(
+        (BlockedNest(strided, roles: roles, context: Context()) == nil) == (role == .first),
+        "\(role)")
     }
   }
 }

@@ -7,12 +7,15 @@ import Testing
 @Suite struct DotNestTests {
   /// Any number of rows and columns, of summands that fill vectors and that do not, on a destination of NaN
   /// with a margin that must stay.
-  @Test(arguments: 0..<20) func matricesOfDotProducts(seed: UInt64) {
-    check(Float.self, seed: seed)
-    check(Double.self, seed: seed)
+  @Test(arguments: InstructionSet.available, 0..<20)
+  func matricesOfDotProducts(instructions: InstructionSet, seed: UInt64) {
+    check(Float.self, instructions, seed: seed)
+    check(Double.self, instructions, seed: seed)
   }
 
-  private func check<Element: TensorElement>(_ type: Element.Type, seed: UInt64) {
+  private func check<Element: TensorElement>(
+    _ type: Element.Type, _ instructions: InstructionSet, seed: UInt64
+  ) {
     var random = Generator(seed: seed)
     for _ in 0..<20 {
       let rows = Int.random(in: 1...12, using: &random)
@@ -49,7 +52,7 @@ import Testing
         aOffsets.withUnsafeBufferPointer { aOffsets in
           bOffsets.withUnsafeBufferPointer { bOffsets in
             let shape = ConvoyDotProducts(
-              rows: rows, columns: columns, depth: depth, count: count,
+              level: instructions.level, rows: rows, columns: columns, depth: depth, count: count,
               a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_i: aStep,
               b_j: bStep, c_i: cRow, c_j: cColumn, adding: adding ? 1 : 0)
             Element.dotProducts(shape, a, b, &c)
@@ -65,7 +68,8 @@ import Testing
   }
 
   /// An infinite summand before the last vector counts once.
-  @Test func infinityStaysInfinite() {
+  @Test(arguments: InstructionSet.available)
+  func infinityStaysInfinite(instructions: InstructionSet) {
     var a = [Float](repeating: 1, count: 21)
     a[7] = .infinity
     let b = [Float](repeating: 2, count: 21)
@@ -73,7 +77,8 @@ import Testing
     let zero = [0]
     zero.withUnsafeBufferPointer { zero in
       let shape = ConvoyDotProducts(
-        rows: 1, columns: 1, depth: 21, count: 1, a_offsets: zero.baseAddress,
+        level: instructions.level, rows: 1, columns: 1, depth: 21, count: 1,
+        a_offsets: zero.baseAddress,
         b_offsets: zero.baseAddress, a_i: 0, b_j: 0, c_i: 0, c_j: 0, adding: 0)
       Float.dotProducts(shape, a, b, &c)
     }
@@ -107,13 +112,15 @@ import Testing
     return ContractionNest(loops: loops, first: tensors[0], second: tensors[1], result: tensors[2])
   }
 
-  @Test(arguments: 0..<20) func nestsAgreeWithTheDefinition(seed: Int) {
+  @Test(arguments: InstructionSet.available, 0..<20)
+  func nestsAgreeWithTheDefinition(instructions: InstructionSet, seed: Int) {
+    let context = Context(instructions: instructions)
     var generator = Generator(seed: UInt64(seed) ^ 0xD07)
     var checked = 0
     for _ in 0..<20 {
       let nest = Self.randomNest(using: &generator)
       guard nest.loops.reduce(1, *) < 200_000,
-        let dot = DotNest(nest, roles: [.result, .first, .second])
+        let dot = DotNest(nest, roles: [.result, .first, .second], context: context)
       else { continue }
       checked += 1
       #expect(dot.nanoseconds > 0)
@@ -141,9 +148,9 @@ import Testing
     let loops = [32, 64, 4, 1024]
     let planes = ContractionNest(
       loops: loops, first: [r, t], second: [b, r, p], result: [b, t, p])
-    #expect(LoweredNest(planes, writing: .first, path: .direct).dot != nil)
-    #expect(LoweredNest(planes, writing: .first, path: .openblas).dot == nil)
+    #expect(LoweredNest(planes, writing: .first, context: Context(path: .direct)).dot != nil)
+    #expect(LoweredNest(planes, writing: .first, context: Context(path: .openblas)).dot == nil)
     let last = ContractionNest(loops: loops, first: [r, t], second: [b, p, r], result: [b, p, t])
-    #expect(LoweredNest(last, writing: .first, path: .direct).dot == nil)
+    #expect(LoweredNest(last, writing: .first, context: Context(path: .direct)).dot == nil)
   }
 }

@@ -13,16 +13,18 @@ import Testing
 
   @Test(arguments: [product, convolution], ContractionNest.Role.allCases)
   func pathsKeepToTheirKernels(nest: ContractionNest, role: ContractionNest.Role) {
-    #expect(LoweredNest(nest, writing: role, path: .fast).strided == nil)
-    #expect(LoweredNest(nest, writing: role, path: .direct).blocked != nil)
-    #expect(LoweredNest(nest, writing: role, path: .openblas).blocked == nil)
-    let reference = LoweredNest(nest, writing: role, path: .reference)
+    #expect(LoweredNest(nest, writing: role, context: Context(path: .fast)).strided == nil)
+    #expect(LoweredNest(nest, writing: role, context: Context(path: .direct)).blocked != nil)
+    #expect(LoweredNest(nest, writing: role, context: Context(path: .openblas)).blocked == nil)
+    let reference = LoweredNest(nest, writing: role, context: Context(path: .reference))
     #expect(reference.blocked == nil && !callsLibrary(reference.strided?.kernel))
   }
 
   @Test func openBLASRunsProducts() {
     #expect(
-      callsLibrary(LoweredNest(Self.product, writing: .result, path: .openblas).strided?.kernel))
+      callsLibrary(
+        LoweredNest(Self.product, writing: .result, context: Context(path: .openblas)).strided?
+          .kernel))
   }
 
   @Test(arguments: [
@@ -32,6 +34,7 @@ import Testing
   ])
   func theEnvironmentNamesThePath(environment: [String: String], path: KernelPath) throws {
     #expect(try KernelPath(environment: environment) == path)
+    #expect(try Context(environment: environment) == Context(path: path))
   }
 
   @Test(arguments: ["Fast", "reference ", "mkl"])
@@ -53,5 +56,17 @@ import Testing
     let error = KernelEnvironmentError.unknown(
       variable: "CONVOY_INSTRUCTIONS", value: "sse", expected: ["avx512", "avx2", "any"])
     #expect(throws: error) { try InstructionSet.limit(in: ["CONVOY_INSTRUCTIONS": "sse"]) }
+    #expect(throws: error) { try Context(environment: ["CONVOY_INSTRUCTIONS": "sse"]) }
+    let least = try Context(environment: ["CONVOY_INSTRUCTIONS": "any"])
+    #expect(least.instructions == .any && least.path == .fast)
+  }
+
+  /// A context asks for no instructions that would end the process.
+  @Test func instructionsThatTheProcessorLacksGiveWay() {
+    for set in InstructionSet.allCases {
+      let found = Context(instructions: set).instructions
+      #expect(found == (InstructionSet.available.contains(set) ? set : .widest))
+    }
+    #expect(InstructionSet.available.last == .any)
   }
 }

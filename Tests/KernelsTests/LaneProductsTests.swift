@@ -6,12 +6,15 @@ import Testing
 /// Rows of sums of element-wise products against their definition.
 @Suite struct LaneProductsTests {
   /// Lanes and columns of every remainder, on a destination of NaN with a margin that must stay.
-  @Test(arguments: 0..<20) func sumsOfProducts(seed: UInt64) {
-    check(Float.self, seed: seed)
-    check(Double.self, seed: seed)
+  @Test(arguments: InstructionSet.available, 0..<20)
+  func sumsOfProducts(instructions: InstructionSet, seed: UInt64) {
+    check(Float.self, instructions, seed: seed)
+    check(Double.self, instructions, seed: seed)
   }
 
-  private func check<Element: TensorElement>(_ type: Element.Type, seed: UInt64) {
+  private func check<Element: TensorElement>(
+    _ type: Element.Type, _ instructions: InstructionSet, seed: UInt64
+  ) {
     var random = Generator(seed: seed)
     for lanes in Array(1...36) + [63, 64, 79, 80, 96, 113, 130] {
       let columns = Int.random(in: 1...9, using: &random)
@@ -36,7 +39,7 @@ import Testing
         aOffsets.withUnsafeBufferPointer { aOffsets in
           bOffsets.withUnsafeBufferPointer { bOffsets in
             let shape = ConvoyLaneProducts(
-              lanes: lanes, columns: columns, depth: depth, count: count,
+              level: instructions.level, lanes: lanes, columns: columns, depth: depth, count: count,
               a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_k: aStep,
               b_k: bStep, a_j: aColumn, b_j: bColumn, c_j: cColumn, b_i: isRepeated ? 0 : 1,
               adding: adding ? 1 : 0)

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Kernels
@@ -79,9 +80,9 @@ extension ContractionNest {
   }
 
   func run<Element: TensorElement>(
-    writing role: Role, path: KernelPath, _ p: [Element], _ q: [Element]
+    writing role: Role, _ context: Context, _ p: [Element], _ q: [Element]
   ) -> [Element] {
-    let lowered = LoweredNest(self, writing: role, path: path)
+    let lowered = LoweredNest(self, writing: role, context: context)
     var output = [Element](repeating: .nan, count: lowered.destinationCount)
     // What lies behind the workspace must stay.
     var workspace = [Element](repeating: .nan, count: lowered.workspaceCount + 8)
@@ -104,10 +105,10 @@ extension ContractionNest {
 }
 
 @Suite struct LoweredNestTests {
-  /// Every role of random nests on every path against the walk over all iterations; the output starts
+  /// Every role of random nests in every context against the walk over all iterations; the output starts
   /// as NaN, so that an element left unwritten shows.
-  @Test(arguments: KernelPath.allCases, 0..<40)
-  func randomNestsAgreeWithTheDefinition(path: KernelPath, seed: Int) {
+  @Test(arguments: Context.tested, 0..<40)
+  func randomNestsAgreeWithTheDefinition(context: Context, seed: Int) {
     var generator = Generator(seed: UInt64(seed))
     for _ in 0..<50 {
       let nest = ContractionNest.random(using: &generator)
@@ -122,10 +123,10 @@ extension ContractionNest {
         let expected = nest.evaluateByDefinition(writing: role, p, q)
         // Small integers: exact in both types, in any order of summation.
         #expect(
-          nest.run(writing: role, path: path, p, q) == expected, "\(path), \(role) of \(nest)")
+          nest.run(writing: role, context, p, q) == expected, "\(context), \(role) of \(nest)")
         #expect(
-          nest.run(writing: role, path: path, p.map(Float.init), q.map(Float.init))
-            == expected.map(Float.init), "\(path), \(role) of \(nest) in Float")
+          nest.run(writing: role, context, p.map(Float.init), q.map(Float.init))
+            == expected.map(Float.init), "\(context), \(role) of \(nest) in Float")
       }
     }
   }
@@ -157,7 +158,7 @@ extension ContractionNest {
   @Test func matrixProductsBecomeGEMM() {
     let nest = ContractionNest(rows: 64, columns: 48, depth: 32)
     for role in ContractionNest.Role.allCases {
-      let lowered = LoweredNest(nest, writing: role, path: .openblas)
+      let lowered = LoweredNest(nest, writing: role, context: Context(path: .openblas))
       guard let strided = lowered.strided, case .gemm = strided.kernel else {
         Issue.record("\(role) is not a GEMM")
         continue

@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Kernels
@@ -153,12 +154,12 @@ import Testing
   }
 
   /// Gradients of factors, and of taps, whose only long loops are summed, on each path.
-  @Test(arguments: [KernelPath.fast, .direct, .openblas, .reference])
-  func sumsAreDividedByWhatIsWritten(path: KernelPath) {
+  @Test(arguments: Context.tested)
+  func sumsAreDividedByWhatIsWritten(context: Context) {
     var generator = Generator(seed: 6)
     for (name, nest) in Self.nestsWithLongSums {
       for written in [ContractionNest.Role.result, .first, .second] {
-        let kernel = LoweredNest(nest, writing: written, path: path)
+        let kernel = LoweredNest(nest, writing: written, context: context)
         let (p, q) = written.sources
         let sources = [p, q].map { generator.integers(nest.count($0)) }
         let old = generator.integers(nest.count(written))

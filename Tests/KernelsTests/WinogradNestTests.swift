@@ -53,7 +53,9 @@ import Testing
   }
 
   /// With two results to a tile every factor is a power of two: small integers stay exact.
-  @Test(arguments: 0..<20) func everyCandidateAgreesWithTheDefinition(seed: Int) throws {
+  @Test(arguments: InstructionSet.available, 0..<20)
+  func everyCandidateAgreesWithTheDefinition(instructions: InstructionSet, seed: Int) throws {
+    let context = Context(instructions: instructions)
     var generator = Generator(seed: UInt64(seed) ^ 0x51309)
     var checked: Set<String> = []
     var runs: Set<Int> = []
@@ -74,7 +76,7 @@ import Testing
           !nest[role].contains { $0.terms.contains { $0.loop == loop } }
         }
         let bound = 64.0 * Double(summed.reduce(9) { $0 * nest.loops[$1] })
-        for candidate in WinogradNest.candidates(nest, roles: roles) {
+        for candidate in WinogradNest.candidates(nest, roles: roles, context: context) {
           let exact = max(candidate.rows.results, candidate.columns.results) == 2
           checked.insert("\(role) \(candidate.rows.results) \(candidate.columns.results)")
           runs.insert(candidate.layout.runs)
@@ -110,8 +112,10 @@ import Testing
 
   /// Wide layers on small images: taps are packed and transformed for a few blocks of outputs and some inputs at a
   /// time, and their boxes begin and end inside the modes that inputs and outputs are made of.
-  @Test(arguments: ContractionNest.Role.allCases)
-  func fewTilesTakeTapsInPieces(role: ContractionNest.Role) throws {
+  @Test(arguments: ContractionNest.Role.allCases, InstructionSet.available)
+  func fewTilesTakeTapsInPieces(
+    role: ContractionNest.Role, instructions: InstructionSet
+  ) throws {
     func plain(_ loop: Int, _ extent: Int) -> ContractionNest.Dimension {
       .init(terms: [.init(loop: loop)], extent: extent)
     }
@@ -131,7 +135,9 @@ import Testing
     let old = generator.integers(nest.count(role))
     let expected = nest.evaluateByDefinition(writing: role, p, q)
     // Of 2 × 2 results, whose factors are powers of two: sums are exact.
-    let candidates = WinogradNest.candidates(nest, roles: roles).filter { $0.rows.results == 2 }
+    let candidates = WinogradNest.candidates(
+      nest, roles: roles, context: Context(instructions: instructions)
+    ).filter { $0.rows.results == 2 }
     let candidate = try #require(candidates.first { $0.hasOneGroup })
     // For either adjoint other modes are inputs and outputs: 154 and 70, or 70 and 154.
     #expect(candidate.layout.packedBlocks < candidate.outputBlocks)
@@ -161,10 +167,14 @@ import Testing
         result: [dimension(0, 8), dimension(2, 64), dimension(3, 32), dimension(4, 32)])
     }
     for role in ContractionNest.Role.allCases {
-      let kernel = LoweredNest(convolution(stride: 1), writing: role, path: .fast)
+      let kernel = LoweredNest(convolution(stride: 1), writing: role, context: Context(path: .fast))
       #expect(kernel.winograd?.points == 36)
-      #expect(LoweredNest(convolution(stride: 2), writing: role, path: .fast).winograd == nil)
-      #expect(LoweredNest(convolution(stride: 1), writing: role, path: .direct).winograd == nil)
+      #expect(
+        LoweredNest(convolution(stride: 2), writing: role, context: Context(path: .fast)).winograd
+          == nil)
+      #expect(
+        LoweredNest(convolution(stride: 1), writing: role, context: Context(path: .direct)).winograd
+          == nil)
     }
   }
 }

@@ -1,5 +1,6 @@
 // The batch-reduce GEMM: the one building block of contractions and convolutions.
 #pragma once
+#include "InstructionLevel.h"
 #include "VectorTargets.h"
 
 /// A small matrix that is the sum of many products:
@@ -11,6 +12,8 @@
 /// b may have any strides, for its elements are broadcast. (Heinecke et al. 2016, LIBXSMM; Georganas
 /// et al. 2020, arXiv 1906.06440.)
 struct ConvoyBatchReduce {
+  /// Which version of the kernel runs.
+  enum ConvoyInstructionLevel level;
   /// At most CONVOY_LANES.
   long lanes;
   long columns, depth, count;

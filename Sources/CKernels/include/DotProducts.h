@@ -1,5 +1,6 @@
 // Matrices of dot products: sums along which both sources are contiguous.
 #pragma once
+#include "InstructionLevel.h"
 #include "VectorTargets.h"
 
 /// A matrix of dot products:
@@ -9,6 +10,8 @@
 /// for i < rows, j < columns, k < depth, t < count; c[i, j] lies at i·c_i + j·c_j. The sum over k is what is
 /// vectorised: the gradient of a factor, where both features have their pixels innermost.
 struct ConvoyDotProducts {
+  /// Which version of the kernel runs.
+  enum ConvoyInstructionLevel level;
   long rows, columns, depth, count;
   const long *a_offsets, *b_offsets;
   long a_i, b_j, c_i, c_j;

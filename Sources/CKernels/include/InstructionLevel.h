@@ -1,12 +1,11 @@
-// Which version of a kernel that is compiled by hand for several instruction sets this process runs.
+// Which version of a kernel that is compiled by hand for several instruction sets a call runs.
 #pragma once
 
-/// The widest of these that the processor has, or the one that the environment variable CONVOY_INSTRUCTIONS
-/// names (`avx512`, `avx2` or `any`) if that is less. Read once.
 enum ConvoyInstructionLevel {
   convoy_any_instructions = 1,
   convoy_avx2_instructions = 3,
   convoy_avx512_instructions = 4,
 };
 
-enum ConvoyInstructionLevel convoy_instruction_level(void);
+/// The widest of these that the processor has. A call of a kernel with a wider one ends the process.
+enum ConvoyInstructionLevel convoy_widest_instructions(void);

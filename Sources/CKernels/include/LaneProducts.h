@@ -1,5 +1,6 @@
 // Element-wise products under a sum: what depthwise convolutions and element-wise modes come down to.
 #pragma once
+#include "InstructionLevel.h"
 #include "VectorTargets.h"
 
 /// Rows of sums of element-wise products:
@@ -9,6 +10,8 @@
 /// for i < lanes, j < columns, k < depth, t < count; c[j, i] lies at j·c_j + i. Along i, which is
 /// vectorised, a is contiguous and b is too (b_i = 1) or repeated (0).
 struct ConvoyLaneProducts {
+  /// Which version of the kernel runs.
+  enum ConvoyInstructionLevel level;
   long lanes, columns, depth, count;
   const long *a_offsets, *b_offsets;
   long a_k, b_k, a_j, b_j, c_j, b_i;

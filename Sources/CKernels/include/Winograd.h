@@ -1,5 +1,6 @@
 // Minimal filtering (Winograd, Toom-Cook): a correlation of three taps as products of transforms.
 #pragma once
+#include "InstructionLevel.h"
 #include "VectorTargets.h"
 
 /// Which of the three tensors of a correlation y[i] = Σ_k x[i + k]·w[k] is transformed, and which way.
@@ -26,6 +27,8 @@ enum ConvoyWinogradSide {
 /// (Winograd 1980; Lavin and Gray 2015, arXiv 1509.09308. Points that are each other's inverses keep the
 /// transforms' entries small, and with them the rounding: Barabasz et al. 2018, arXiv 1803.10986.)
 struct ConvoyWinograd {
+  /// Which version of the kernel runs.
+  enum ConvoyInstructionLevel level;
   enum ConvoyWinogradSide side;
   long row_results, column_results;
   /// Steps in elements within a tile.

@@ -37,17 +37,19 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
   ///
   /// - Parameters:
   ///   - overlap: see `RunSchedule`.
+  ///   - context: the kernels that run it; equal on all ranks.
   ///   - meter: counts the bytes of every buffer that a run allocates.
   /// - Throws: `ExecutionError` if the communicator has another size than the plan, or the plan
   ///   cannot be run; `CollectiveError.differentValues` if the ranks' plans differ.
   public convenience init(
     _ plan: DistributedPlan, communicator: any Communicator, overlap: Bool = true,
-    meter: MemoryMeter? = nil
+    context: Context = .process, meter: MemoryMeter? = nil
   ) throws {
     try Self.require(communicator, fits: plan)
     try Contraction<Element>.requireRunnable(plan.plan)
     try self.init(
-      RunSchedule(plan, overlap: overlap), communicator: communicator, meter: meter)
+      RunSchedule(plan, overlap: overlap, context: context), communicator: communicator,
+      meter: meter)
   }
 
   /// With a schedule that was made before, e.g. to predict what the run needs; several ranks in one
@@ -146,7 +148,8 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
   private func program(_ pass: RunSchedule.Pass) throws -> RankProgram {
     if pass == .forward { return forward }
     if let known = state.withLock({ $0.programs[pass] }) { return known }
-    let schedule = try RunSchedule(plan, pass: pass, overlap: schedule.overlap)
+    let schedule = try RunSchedule(
+      plan, pass: pass, overlap: schedule.overlap, context: schedule.context)
     let program = RankProgram(schedule, rank: communicator.rank)
     state.withLock { $0.programs[pass] = program }
     return program
@@ -216,9 +219,9 @@ extension DistributedContraction {
   /// The most bytes that live at once on a rank in a forward run. For many ranks, make one
   /// `RunSchedule` and ask that.
   public static func predictedPeakBytes(
-    _ plan: DistributedPlan, rank: Int, overlap: Bool = true
+    _ plan: DistributedPlan, rank: Int, overlap: Bool = true, context: Context = .process
   ) throws(ExecutionError) -> Int {
-    try RunSchedule(plan, overlap: overlap)
+    try RunSchedule(plan, overlap: overlap, context: context)
       .peakBytes(rank: rank, elementBytes: MemoryLayout<Element>.stride)
   }
 

@@ -13,26 +13,29 @@ extension DistributedPlan {
   /// ```
   ///
   /// - Throws: as `init(_:options:)`.
-  public init(running expression: BoundExpression, options: DistributionOptions) throws {
+  public init(
+    running expression: BoundExpression, options: DistributionOptions, context: Context = .process
+  ) throws {
     let joint = try DistributedPlan(expression, options: options)
     self = joint
     guard options.objective == .time, options.optimizer == .auto, options.order == nil,
       joint.plan.canRun
     else { return }
-    let seconds = joint.estimatedSeconds(options)
+    let seconds = joint.estimatedSeconds(options, context)
     guard seconds > Plan.worthSearchingSeconds else { return }
-    let alone = try Plan(fastest: expression, needsGradient: options.needsGradient)
+    let alone = try Plan(
+      fastest: expression, needsGradient: options.needsGradient, context: context)
     guard alone.path != joint.plan.path else { return }
     var options = options
     options.order = ContractionOrder(of: alone)
     // A grid within the limits need not be there for this order too.
     guard let other = try? DistributedPlan(expression, options: options) else { return }
-    if other.estimatedSeconds(options) < seconds { self = other }
+    if other.estimatedSeconds(options, context) < seconds { self = other }
   }
 
   /// Of the first rank, whose parts are among the largest, by its kernels' own estimates; and of traffic by the
   /// machine model.
-  func estimatedSeconds(_ options: DistributionOptions) -> Double {
+  func estimatedSeconds(_ options: DistributionOptions, _ context: Context) -> Double {
     let explanation = PlanExplanation(
       self, machine: options.machine, elementBytes: options.elementBytes)
     var isNeeded = options.needsGradient ?? plan.expression.shapes.map { _ in false }
@@ -41,7 +44,7 @@ extension DistributedPlan {
       isNeeded.append(needed.contains(true))
       let nest = ContractionNest(StepPart(plan.steps[index], steps[index], rank: 0))
       let nanoseconds = StepEstimates.roles(needed).reduce(0) {
-        $0 + LoweredNest(nest, writing: $1).nanoseconds
+        $0 + LoweredNest(nest, writing: $1, context: context).nanoseconds
       }
       let slices = steps[index].grid.isSliced ? mesh.sliceCount : 1
       return total + explanation.steps[index].communicationSeconds

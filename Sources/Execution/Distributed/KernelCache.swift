@@ -8,13 +8,16 @@ final class KernelCache: Sendable {
     let role: ContractionNest.Role
   }
 
+  let context: Context
   private let lowered = Mutex<[Key: LoweredNest]>([:])
+
+  init(_ context: Context) { self.context = context }
 
   func kernel(_ nest: ContractionNest, writing role: ContractionNest.Role) -> LoweredNest {
     lowered.withLock { cache in
       let key = Key(nest: nest, role: role)
       if let kernel = cache[key] { return kernel }
-      let kernel = LoweredNest(nest, writing: role)
+      let kernel = LoweredNest(nest, writing: role, context: context)
       cache[key] = kernel
       return kernel
     }

@@ -10,15 +10,18 @@ extension FittedPlan {
     private let expression: BoundExpression
     private var options: DistributionOptions
     private let memory: Int?
+    private let context: Context
     /// Searches that may still be made to fit the limit.
     private var budget: Int
 
     init(
-      _ expression: BoundExpression, options: DistributionOptions, memory: Int?, budget: Int = 160
+      _ expression: BoundExpression, options: DistributionOptions, memory: Int?,
+      context: Context, budget: Int = 160
     ) {
       self.expression = expression
       self.options = options
       self.memory = memory
+      self.context = context
       self.budget = budget
     }
 
@@ -53,7 +56,7 @@ extension FittedPlan {
     /// A plan as it is, if it fits with or without early communication.
     func fitted(_ plan: DistributedPlan) throws(ExecutionError) -> FittedPlan? {
       for overlap in [true, false] {
-        let attempt = try FittedPlan(plan, overlap: overlap)
+        let attempt = try FittedPlan(plan, overlap: overlap, context)
         if let memory, attempt.peakBytes <= memory { return attempt }
       }
       return nil
@@ -118,7 +121,7 @@ extension FittedPlan {
     func leastPeak(
       of best: DistributedPlan, enough: Int = 0
     ) throws(ExecutionError) -> FittedPlan {
-      var least = try FittedPlan(best, overlap: false)
+      var least = try FittedPlan(best, overlap: false, context)
       var searches = isHeavy ? 8 : isLarge ? 20 : 100
       func descend(_ slices: DistributionOptions.Slices?) {
         var options = quickOptions
@@ -132,7 +135,7 @@ extension FittedPlan {
           options.stepElementLimit =
             Double(least.peakBytes) / Double(MemoryLayout<Element>.stride) * shares[share]
           if let plan = try? DistributedPlan(expression, options: options),
-            let attempt = try? FittedPlan(plan, overlap: false),
+            let attempt = try? FittedPlan(plan, overlap: false, context),
             attempt.peakBytes < least.peakBytes
           {
             least = attempt
@@ -169,7 +172,8 @@ extension FittedPlan {
         guard budget > 0 else { return false }
         var options = options
         options.ranks = ranks
-        var attempts = Attempts(expression, options: options, memory: memory, budget: 40)
+        var attempts = Attempts(
+          expression, options: options, memory: memory, context: context, budget: 40)
         attempts.options = attempts.quickOptions
         budget -= attempts.weight + ranks / 16
         guard let plan = try? DistributedPlan(expression, options: attempts.options) else {

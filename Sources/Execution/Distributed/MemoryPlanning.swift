@@ -23,15 +23,18 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
   /// slices, the cheapest of the modes that do for the least number of slices; and the plan of the
   /// least peak that is found, whatever it costs. So what a refusal says is needed is enough.
   ///
-  /// - Parameter memory: bytes per rank; `nil`: no limit.
+  /// - Parameters:
+  ///   - memory: bytes per rank; `nil`: no limit.
+  ///   - context: the kernels that run it, and whose workspace counts.
   /// - Throws: `ExecutionError.notEnoughMemoryPerRank` where nothing fits.
   public init(
-    _ expression: BoundExpression, options: DistributionOptions, memory: Int?
+    _ expression: BoundExpression, options: DistributionOptions, memory: Int?,
+    context: Context = .process
   ) throws {
-    var attempts = Attempts(expression, options: options, memory: memory)
-    let best = try DistributedPlan(running: expression, options: options)
+    var attempts = Attempts(expression, options: options, memory: memory, context: context)
+    let best = try DistributedPlan(running: expression, options: options, context: context)
     guard let memory else {
-      self = try Self(best, overlap: true)
+      self = try Self(best, overlap: true, context)
       return
     }
     if let fitted = try attempts.fitted(best) ?? attempts.unsliced() ?? attempts.sliced() {
@@ -49,11 +52,13 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
       sufficientRanks: attempts.sufficientRanks())
   }
 
-  init(_ plan: DistributedPlan, overlap: Bool) throws(ExecutionError) {
+  init(
+    _ plan: DistributedPlan, overlap: Bool, _ context: Context
+  ) throws(ExecutionError) {
     try Contraction<Element>.requireRunnable(plan.plan)
     self.plan = plan
     self.overlap = overlap
-    let schedule = try RunSchedule(plan, overlap: overlap)
+    let schedule = try RunSchedule(plan, overlap: overlap, context: context)
     peakBytes = (0..<plan.mesh.ranks).reduce(0) {
       max($0, schedule.peakBytes(rank: $1, elementBytes: MemoryLayout<Element>.stride))
     }

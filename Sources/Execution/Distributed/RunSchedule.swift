@@ -108,18 +108,22 @@ public struct RunSchedule: Sendable {
   let results: [Int?]
   /// By step and position, the buffers of operands that stay for the reverse pass.
   let kept: [[Int?]]
-  private let kernels = KernelCache()
+  private let kernels: KernelCache
 
-  /// - Parameter overlap: whether what is needed next travels while a step is computed. Without, a
+  /// - Parameters:
+  ///   - overlap: whether what is needed next travels while a step is computed. Without, a
   ///   run needs less memory.
+  ///   - context: the kernels that run it, and whose workspace counts.
   /// - Throws: `ExecutionError.slicedGradients` for a plan with slices and another pass than
   ///   `forward`, `.slicedResult` where a slice would need what another one computes.
   public init(
-    _ plan: DistributedPlan, pass: Pass = .forward, overlap: Bool = true
+    _ plan: DistributedPlan, pass: Pass = .forward, overlap: Bool = true,
+    context: Context = .process
   ) throws(ExecutionError) {
     self.plan = plan
     self.pass = pass
     self.overlap = overlap
+    kernels = KernelCache(context)
     let built: ScheduleBuilder
     switch pass {
     case .forward, .recorded:
@@ -176,6 +180,8 @@ extension Redistribution {
 }
 
 extension RunSchedule {
+  public var context: Context { kernels.context }
+
   /// Whether a rank is left over: the plan works with fewer than there are.
   func isIdle(_ rank: Int) -> Bool { rank >= plan.mesh.ranks }
 

@@ -1,14 +1,14 @@
 extension BlockedNest {
   /// The best way that is found to run a nest in blocks; `nil` where it cannot be, or has no lanes:
   /// element-wise products, sums of one tensor, adjoints with a stride.
-  init?(_ nest: ContractionNest, roles: [ContractionNest.Role]) {
+  init?(_ nest: ContractionNest, roles: [ContractionNest.Role], context: Context) {
     guard let form = GatherForm(nest, roles: roles) else { return nil }
     var least = Double.infinity
     var best: (problem: Problem, choice: Choice, reorderings: [Reordering])?
     func consider(_ form: GatherForm, _ reorderings: [Reordering]) {
       let form = form.merged()
-      for cut in [nil] + Cut.candidates(form) {
-        guard let problem = Problem(cut.map(form.cut) ?? form) else { return }
+      for cut in [nil] + Cut.candidates(form, leastProducts: context.times.leastCutProducts) {
+        guard let problem = Problem(cut.map(form.cut) ?? form, context) else { return }
         let reordered = reorderings.reduce(0.0) { $0 + $1.nanoseconds }
         // The most promising first: then the bound leaves most of the others out.
         let bounded = problem.choices(cut).map { ($0, problem.leastNanoseconds($0) + reordered) }
@@ -57,6 +57,8 @@ extension BlockedNest {
   /// A nest in gather form with its loops sorted by what they mean.
   struct Problem {
     typealias Dimension = ContractionNest.Dimension
+    let context: Context
+    let times: KernelTimes
     let loops: [Int]
     let tensors: [[Dimension]]
     /// The strides in which the tensors are given.
@@ -64,7 +66,8 @@ extension BlockedNest {
     /// Of every loop, which tensors have it.
     let carriers: [[Bool]]
 
-    init?(_ form: GatherForm) {
+    init?(_ form: GatherForm, _ context: Context) {
+      (self.context, times) = (context, context.times)
       loops = form.loops
       tensors = form.tensors
       given = form.tensors.map { dimensions in

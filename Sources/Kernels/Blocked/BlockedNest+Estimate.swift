@@ -6,8 +6,8 @@ enum BatchReduceEstimate {
   /// other out of the first-level cache.
   ///
   /// - Parameter step: elements from column to column.
-  static func blockColumns(step: Int) -> Int {
-    convoy_columns_at_once(KernelTimes.current.blockColumns, step * MemoryLayout<Float>.stride)
+  static func blockColumns(step: Int, _ times: KernelTimes) -> Int {
+    convoy_columns_at_once(times.blockColumns, step * MemoryLayout<Float>.stride)
   }
 
   /// Nanoseconds of one matrix: so much per step of the summed loops and block of columns, and per column of
@@ -18,10 +18,10 @@ enum BatchReduceEstimate {
   ///   - list: entries of the list of offsets.
   ///   - repeats: matrices of one call.
   static func nanoseconds(
-    columns: Double, step: Int = 1, depth: Double, list: Double = 1, repeats: Double = 1
+    columns: Double, step: Int = 1, depth: Double, list: Double = 1, repeats: Double = 1,
+    _ times: KernelTimes
   ) -> Double {
-    let times = KernelTimes.current
-    let blocks = (columns / Double(blockColumns(step: step))).rounded(.up)
+    let blocks = (columns / Double(blockColumns(step: step, times))).rounded(.up)
     return 25 / repeats + blocks * (times.block + list * (times.entry + depth * times.step))
       + columns * (times.column + list * depth * times.product)
   }
@@ -44,14 +44,14 @@ extension BlockedNest.Problem {
     switch choice.kernel {
     case .batchReduce:
       return BatchReduceEstimate.nanoseconds(
-        columns: columns, step: columnStep, depth: depth, list: list, repeats: repeats)
+        columns: columns, step: columnStep, depth: depth, list: list, repeats: repeats,
+        times)
     case .laneProducts:
       let lanes = loops[choice.lanes]
       let width = [16, 8, 4].first { $0 <= lanes } ?? 1
       let blocks = Double((lanes + width - 1) / width)
       // Rows that have the other source's elements in common read them once.
       let isShared = choice.columns.map { !carriers[$0][3 - choice.source] } ?? false
-      let times = KernelTimes.current
       let perStep = isShared ? times.sharedLaneProduct : times.laneProduct
       return 30 + columns * blocks * (0.7 + list * (0.1 + depth * perStep))
     }
@@ -101,7 +101,7 @@ extension BlockedNest.Problem {
   func isStray(_ steps: Int..., of tensor: Int, in layouts: [Layout]) -> Bool {
     let moves = steps.filter { $0 != 0 }
     return !moves.isEmpty && moves.allSatisfy { abs($0) >= 1024 }
-      && count(tensor, in: layouts) > (tensor == 0 ? Self.tileElements : Self.smallElements)
+      && count(tensor, in: layouts) > (tensor == 0 ? tileElements : Self.smallElements)
   }
 
   /// Nanoseconds that an element takes longer where each has a line, or a page, of its own.
@@ -124,7 +124,6 @@ extension BlockedNest.Problem {
     let (a, b) = (choice.source, 3 - choice.source)
     let steps = list * Double(depth.count)
     var lines = 0.0
-    let times = KernelTimes.current
     if isStray(depth.a, of: a, in: layouts) {
       lines +=
         steps * (isStray(inner.a, of: a, in: layouts) ? 1.5 : 0.2)
@@ -170,7 +169,7 @@ extension BlockedNest.Problem {
     kernel: [Double], lanesAgain: Double, levels: [LoopLevel], tiles: Double, apart: Int,
     isAliased: Bool
   ) -> Double {
-    let cache = 1.5 * Double(Self.tileElements)
+    let cache = 1.5 * Double(tileElements)
     var held = kernel
     var moved = kernel
     if isAliased { held[1] *= 8 }

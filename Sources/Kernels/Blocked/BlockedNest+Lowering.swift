@@ -1,6 +1,6 @@
 extension BlockedNest.Problem {
   /// Elements of packed tensors that a tile should have at most: half of a second-level cache.
-  static var tileElements: Int { KernelTimes.current.cacheElements }
+  var tileElements: Int { times.cacheElements }
   /// Of the list of offsets.
   private static var mostOffsets: Int { 1 << 14 }
 
@@ -57,7 +57,7 @@ extension BlockedNest.Problem {
       }
     }
     let tileCount =
-      perIndex == 0 ? tileExtent : max(1, min(tileExtent, Self.tileElements / perIndex))
+      perIndex == 0 ? tileExtent : max(1, min(tileExtent, tileElements / perIndex))
 
     var scratch = 0
     var layouts: [Layout] = []
@@ -122,7 +122,7 @@ extension BlockedNest.Problem {
     let calls =
       outer.reduce(Double(blocks)) { $0 * Double(loops[$1]) }
       * (isTileSummed ? Double((tileExtent + tileCount - 1) / tileCount) : Double(tileExtent))
-    let perBlock = isElementwise ? 1 : BatchReduceEstimate.blockColumns(step: columns.b)
+    let perBlock = isElementwise ? 1 : BatchReduceEstimate.blockColumns(step: columns.b, times)
     let columnBlocks = Double((columns.count + perBlock - 1) / perBlock)
     let lanes = Double(isElementwise ? laneExtent : BlockedNest.lanes)
     // Of one tile.
@@ -136,8 +136,7 @@ extension BlockedNest.Problem {
       choice, columnStep: columns.b, list: list, repeats: Double(inner.count))
     let copies = layouts.indices.reduce(0.0) {
       // A copy that no cache holds is written to memory and read again.
-      let isLarge = (layouts[$1].place.pack?.count ?? 0) > 4 * Self.tileElements
-      let times = KernelTimes.current
+      let isLarge = (layouts[$1].place.pack?.count ?? 0) > 4 * tileElements
       let perElement =
         layouts[$1].isTransposed || layouts[$1].isScattered
         ? times.transposedElement : times.copiedElement
@@ -153,7 +152,7 @@ extension BlockedNest.Problem {
         Double(columns.count) * lanes,
       ],
       lanesAgain: isElementwise
-        ? 1 : KernelTimes.current.lanesAgain(columnBlocks: columnBlocks, apart: depth.a),
+        ? 1 : times.lanesAgain(columnBlocks: columnBlocks, apart: depth.a),
       levels: choice.lanesInside
         ? [laneLevel] + walked.reversed() : walked.reversed() + [laneLevel],
       tiles: Double((tileExtent + tileCount - 1) / tileCount), apart: apart(depth.b, columns.b),
@@ -168,14 +167,15 @@ extension BlockedNest.Problem {
     }
     let reorderingCost = reorderings.reduce(0.0) { $0 + $1.nanoseconds }
     return BlockedNest(
-      kernel: choice.kernel, otherHasLanes: otherHasLanes, reorderings: reorderings, lanesSource: a,
+      context: context, kernel: choice.kernel, otherHasLanes: otherHasLanes,
+      reorderings: reorderings, lanesSource: a,
       lanesInside: choice.lanesInside,
       places: layouts.map(\.place), laneLevel: laneLevel,
       laneExtent: laneExtent, levels: levels, columns: columns, depth: depth,
       aOffsets: aOffsets, bOffsets: bOffsets, tileExtent: tileExtent, tileCount: tileCount,
       isTileSummed: isTileSummed, listPerTile: listPerTile, workspaceCount: scratch,
       nanoseconds: calls * (perCall * (isElementwise ? 1 : narrowness(laneExtent)) + stray) + copies
-        + moved * (isElementwise ? KernelTimes.current.movedLane : KernelTimes.current.movedElement)
+        + moved * (isElementwise ? times.movedLane : times.movedElement)
         + reorderingCost)
   }
 
@@ -184,7 +184,7 @@ extension BlockedNest.Problem {
     let blocks = (lanes + BlockedNest.lanes - 1) / BlockedNest.lanes
     let last = lanes - (blocks - 1) * BlockedNest.lanes
     return last > BlockedNest.lanes / 2
-      ? 1 : 1 - (1 - KernelTimes.current.narrowBlock) / Double(blocks)
+      ? 1 : 1 - (1 - times.narrowBlock) / Double(blocks)
   }
 
   /// The step of a plain loop in the tensor as given; `nil` where it is not plain.

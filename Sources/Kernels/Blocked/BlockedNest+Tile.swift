@@ -42,14 +42,16 @@ extension BlockedNest {
                 repeats = min(repeats, max(1, laneExtent / Self.lanes - walk.indices[blocks]))
               }
               let shape = ConvoyBatchReduce(
-                lanes: lanes, columns: columns.count, depth: depth.count, count: count,
+                level: context.level, lanes: lanes, columns: columns.count, depth: depth.count,
+                count: count,
                 a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_k: depth.a,
                 b_k: depth.b, b_j: self.columns.b, c_j: self.columns.d, adding: adding ? 1 : 0,
                 repeats: repeats, a_r: inner.a, b_r: inner.b, c_r: inner.d)
               Element.batchReduce(shape, a, b, d)
             } else {
               let shape = ConvoyLaneProducts(
-                lanes: laneExtent, columns: columns.count, depth: depth.count, count: count,
+                level: context.level, lanes: laneExtent, columns: columns.count, depth: depth.count,
+                count: count,
                 a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_k: depth.a,
                 b_k: depth.b, a_j: self.columns.a, b_j: self.columns.b, c_j: self.columns.d,
                 b_i: otherHasLanes ? 1 : 0, adding: adding ? 1 : 0)
@@ -67,10 +69,11 @@ extension BlockedNest {
   /// the lanes' source is still in the second-level cache for the next block.
   private func mostRepeats(count: Int) -> Int {
     // Of lanes that do not lie apart the kernel may take two blocks with half as many columns.
-    let inPairs = KernelTimes.current.hasPairs && depth.a < Int(CONVOY_LANES_APART)
-    let atOnce = BatchReduceEstimate.blockColumns(step: columns.b) / (inPairs ? 2 : 1)
+    let inPairs = context.times.hasPairs && depth.a < Int(CONVOY_LANES_APART)
+    let atOnce =
+      BatchReduceEstimate.blockColumns(step: columns.b, context.times) / (inPairs ? 2 : 1)
     return columns.count <= atOnce
-      ? Int.max : max(1, Problem.tileElements / (count * depth.count * Self.lanes))
+      ? Int.max : max(1, context.times.cacheElements / (count * depth.count * Self.lanes))
   }
 
   /// Whole eights of columns but for the last.

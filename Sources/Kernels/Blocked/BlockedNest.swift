@@ -27,6 +27,7 @@ struct BlockedNest: Sendable {
     case laneProducts
   }
 
+  let context: Context
   let kernel: Kernel
   /// Whether the second source has the lanes too.
   let otherHasLanes: Bool

@@ -18,7 +18,7 @@ struct Cut {
   ///   - depths: so many terms over 16 lanes and 8 columns fit into a first-level cache.
   ///   - columns: so many columns of them fit into a second-level cache.
   static func candidates(
-    _ form: GatherForm, leastProducts: Int = KernelTimes.current.leastCutProducts,
+    _ form: GatherForm, leastProducts: Int,
     depths: ClosedRange<Int> = 128...512,
     columns: ClosedRange<Int> = 128...640
   ) -> [Cut] {

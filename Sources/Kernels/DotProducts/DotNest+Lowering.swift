@@ -4,9 +4,9 @@ extension DotNest {
 
   /// `nil` where no summed loop is contiguous in both sources as they are given, or where what is read
   /// lies outside of them.
-  init?(_ nest: ContractionNest, roles: [ContractionNest.Role]) {
+  init?(_ nest: ContractionNest, roles: [ContractionNest.Role], context: Context) {
     guard let form = GatherForm(nest, roles: roles)?.merged(),
-      let problem = BlockedNest.Problem(form)
+      let problem = BlockedNest.Problem(form, context)
     else { return nil }
     self.init(problem)
   }
@@ -33,6 +33,7 @@ extension DotNest {
       return LoopLevel(
         count: loops[loop], a: a.strides[loop], b: b.strides[loop], d: d.strides[loop])
     }
+    context = problem.context
     self.rowSource = rowSource
     (aBase, bBase) = (a.base, b.base)
     rows = level(own[rowSource - 1])
@@ -72,18 +73,17 @@ extension DotNest {
       * Self.estimate(
         rows: Double(rows.count), columns: Double(columns.count), depth: depth,
         depthPerPanel: depthPerPanel, list: Double(listCount),
-        listPerPanel: Double(min(listCount, listPerPanel)))
-      + Double(listCount) * Double(depth) * read * KernelTimes.current.movedSummand
+        listPerPanel: Double(min(listCount, listPerPanel)), context.times)
+      + Double(listCount) * Double(depth) * read * context.times.movedSummand
   }
 
   /// Of one matrix, whose rows and columns are in a cache.
   private static func estimate(
     rows: Double, columns: Double, depth: Int, depthPerPanel: Int, list: Double,
-    listPerPanel: Double
+    listPerPanel: Double, _ times: KernelTimes
   ) -> Double {
     let runs = Double((depth + depthPerPanel - 1) / depthPerPanel)
     let vectors = Double(depth / 16)
-    let times = KernelTimes.current
     let blockRows = (rows / Double(times.dotRows)).rounded(.up)
     let blockColumns = (columns / Double(times.dotColumns)).rounded(.up)
     let perVector = rows * columns * times.dotProduct + blockRows * blockColumns * times.dotBlock

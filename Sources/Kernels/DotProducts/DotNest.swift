@@ -6,6 +6,7 @@ import CKernels
 /// So the gradient of a factor is formed of two features that have their pixels innermost: no copy of
 /// either with its channels innermost is needed.
 struct DotNest: Sendable {
+  let context: Context
   /// Which source the rows belong to: 1 or 2. It is the one with more of them.
   let rowSource: Int
   /// Of index 0 of all loops, in the rows' source and the columns'.
@@ -55,13 +56,13 @@ struct DotNest: Sendable {
 
   /// Of rows, as many as the kernel takes at a time.
   private var blocks: Int {
-    (rows.count + KernelTimes.current.dotRows - 1) / KernelTimes.current.dotRows
+    (rows.count + context.times.dotRows - 1) / context.times.dotRows
   }
 
   /// Whole blocks but for the last.
   private func rowRange(_ range: Range<Int>, of parts: Int) -> Range<Int> {
     func row(_ part: Int) -> Int {
-      min(rows.count, part * blocks / parts * KernelTimes.current.dotRows)
+      min(rows.count, part * blocks / parts * context.times.dotRows)
     }
     return row(range.lowerBound)..<row(range.upperBound)
   }
@@ -77,6 +78,7 @@ struct DotNest: Sendable {
         for entry in stride(from: 0, to: aOffsets.count, by: listPerPanel) {
           for k in stride(from: 0, to: depth, by: depthPerPanel) {
             var shape = ConvoyDotProducts()
+            shape.level = context.level
             shape.rows = part.count
             shape.depth = min(depthPerPanel, depth - k)
             shape.count = min(listPerPanel, aOffsets.count - entry)

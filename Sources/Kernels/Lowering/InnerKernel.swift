@@ -79,10 +79,12 @@ struct KernelChoice {
 }
 
 extension StridedNest {
-  /// The best kernel of a path for this nest by the estimate of all its calls together.
-  func bestKernel(_ path: KernelPath) -> (choice: KernelChoice, nanoseconds: Double) {
+  /// The best kernel of a context's path for this nest by the estimate of all its calls together.
+  func bestKernel(_ context: Context) -> (choice: KernelChoice, nanoseconds: Double) {
     var best: (choice: KernelChoice, nanoseconds: Double)?
-    for choice in (path == .reference ? [] : gemmChoices()) + multiplyAddChoices() {
+    for choice in (context.path == .reference ? [] : gemmChoices(context.times))
+      + multiplyAddChoices()
+    {
       let calls = loops.indices.reduce(1.0) {
         choice.loops.contains($1) ? $0 : $0 * Double(loops[$1].extent)
       }
@@ -124,7 +126,7 @@ extension StridedNest {
   }
 
   /// Every triple of loops that BLAS accepts as the m, n and k of a GEMM; a missing one has extent 1.
-  private func gemmChoices() -> [KernelChoice] {
+  private func gemmChoices(_ times: KernelTimes) -> [KernelChoice] {
     func candidates(_ destination: Bool, _ first: Bool, _ second: Bool) -> [Int?] {
       loops.indices.filter { loop in
         let strides = loops[loop].strides
@@ -141,7 +143,7 @@ extension StridedNest {
       for n in ns {
         for k in ks {
           let used = [m, n, k].compactMap { $0 }
-          guard used.count >= 2, let choice = gemmChoice(m, n, k, used) else { continue }
+          guard used.count >= 2, let choice = gemmChoice(m, n, k, used, times) else { continue }
           choices.append(choice)
         }
       }
@@ -149,7 +151,9 @@ extension StridedNest {
     return choices
   }
 
-  private func gemmChoice(_ m: Int?, _ n: Int?, _ k: Int?, _ used: [Int]) -> KernelChoice? {
+  private func gemmChoice(
+    _ m: Int?, _ n: Int?, _ k: Int?, _ used: [Int], _ times: KernelTimes
+  ) -> KernelChoice? {
     let clipped = used.filter { loops[$0].guarded != nil }
     guard clipped.count <= 1 else { return nil }
     func extent(_ loop: Int?) -> Int { loop.map { loops[$0].extent } ?? 1 }
@@ -192,7 +196,6 @@ extension StridedNest {
       case m: exchanged ? .n : .m
       default: exchanged ? .m : .n
       }
-    let times = KernelTimes.current
     let (rows, columns, depth) = (Double(gemm.m), Double(gemm.n), Double(gemm.k))
     // Rows further apart than a page cost an address translation each.
     let pages = zip([p.leading, q.leading, d.leading], [p.transposed, q.transposed, d.transposed])

@@ -48,25 +48,26 @@ public struct LoweredNest: Sendable {
   /// - Parameters:
   ///   - nest: no dimension is indexed by more than two loops.
   ///   - written: the tensor that is computed from the other two.
-  ///   - path: which kernels may be chosen.
+  ///   - context: which kernels may be chosen, and the instructions they run with.
   public init(
-    _ nest: ContractionNest, writing written: ContractionNest.Role, path: KernelPath = .current
+    _ nest: ContractionNest, writing written: ContractionNest.Role, context: Context = .process
   ) {
     let roles = [written, written.sources.0, written.sources.1]
     destinationCount = nest.count(written)
-    let strided = LoweredStridedNest(nest, roles: roles, path: path)
+    let path = context.path
+    let strided = LoweredStridedNest(nest, roles: roles, context: context)
     var best = (way: Way.strided(strided), nanoseconds: strided.nanoseconds)
-    if path.hasOwnProducts, let blocked = BlockedNest(nest, roles: roles),
+    if path.hasOwnProducts, let blocked = BlockedNest(nest, roles: roles, context: context),
       blocked.nanoseconds < best.nanoseconds
     {
       best = (.blocked(blocked), blocked.nanoseconds)
     }
-    if path.hasOwnProducts, let dot = DotNest(nest, roles: roles),
+    if path.hasOwnProducts, let dot = DotNest(nest, roles: roles, context: context),
       dot.nanoseconds < best.nanoseconds
     {
       best = (.dot(dot), dot.nanoseconds)
     }
-    if path == .fast, let winograd = WinogradNest(nest, roles: roles),
+    if path == .fast, let winograd = WinogradNest(nest, roles: roles, context: context),
       winograd.nanoseconds < best.nanoseconds
     {
       best = (.winograd(winograd), winograd.nanoseconds)

@@ -36,7 +36,7 @@ struct LoweredStridedNest: Sendable {
     let count: Int
   }
 
-  init(_ nest: ContractionNest, roles: [ContractionNest.Role], path: KernelPath) {
+  init(_ nest: ContractionNest, roles: [ContractionNest.Role], context: Context) {
     let written = roles[0]
     destinationCount = nest.count(written)
     let candidates = nest.candidateOrders(roles: roles)
@@ -48,7 +48,7 @@ struct LoweredStridedNest: Sendable {
           let view = StridedNest(
             nest, roles: roles,
             memory: zip(orders, roles).map { $0.strides(nest[$1]) })
-          let (choice, kernelTime) = view.bestKernel(path)
+          let (choice, kernelTime) = view.bestKernel(context)
           var time = kernelTime
           for (order, role) in zip(orders, roles) where order.packed != nil {
             time += 300 + Double(nest.count(role)) * (role == written ? 1.5 : 1)
@@ -60,7 +60,7 @@ struct LoweredStridedNest: Sendable {
     // candidateOrders always offers the tensors as given, so there is a best.
     let given = roles.map { TensorOrder.asGiven.strides(nest[$0]) }
     let view = best?.view ?? StridedNest(nest, roles: roles, memory: given)
-    let choice = best?.choice ?? view.bestKernel(path).choice
+    let choice = best?.choice ?? view.bestKernel(context).choice
     isEmpty = view.isEmpty
     kernel = choice.kernel
     variable = choice.variable

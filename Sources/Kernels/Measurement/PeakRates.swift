@@ -11,17 +11,18 @@ public enum PeakRates {
   /// Of the batch-reduce kernel with what it reads and writes in cache, the best of some sizes; a
   /// multiply-add counts as two operations.
   public static func flopsPerSecond<Element: TensorElement>(
-    of type: Element.Type, seconds: Double
+    of type: Element.Type, seconds: Double, context: Context = .process
   ) -> Double {
     // Long sums pay less for their calls and stores, short ones stay in the first-level cache.
     let depths = [128, 512, 2048]
     return depths.reduce(0) {
-      max($0, flopsPerSecond(of: type, depth: $1, seconds: seconds / Double(depths.count)))
+      let seconds = seconds / Double(depths.count)
+      return max($0, flopsPerSecond(of: type, depth: $1, seconds: seconds, context))
     }
   }
 
   private static func flopsPerSecond<Element: TensorElement>(
-    of type: Element.Type, depth: Int, seconds: Double
+    of type: Element.Type, depth: Int, seconds: Double, _ context: Context
   ) -> Double {
     // Columns in whole blocks whatever the instruction set: 3, 6, 14 or 28.
     let (lanes, columns) = (Int(CONVOY_LANES), 84)
@@ -31,7 +32,8 @@ public enum PeakRates {
     let offsets = [0]
     let least = offsets.withUnsafeBufferPointer { offsets in
       let shape = ConvoyBatchReduce(
-        lanes: lanes, columns: columns, depth: depth, count: 1, a_offsets: offsets.baseAddress,
+        level: context.level, lanes: lanes, columns: columns, depth: depth, count: 1,
+        a_offsets: offsets.baseAddress,
         b_offsets: offsets.baseAddress, a_k: lanes, b_k: 1, b_j: depth, c_j: lanes, adding: 0,
         repeats: 1, a_r: 0, b_r: 0, c_r: 0)
       return a.withPointer { a in

@@ -27,7 +27,7 @@ public struct ProductMeasurement: Sendable {
   /// multiply-add loops only up to `mostLoopProducts`, blocks only where it has lanes, dot products only
   /// where the sources allow them.
   public let flopsPerSecond: [Kernel: Double]
-  /// What `LoweredNest` takes on this process's path.
+  /// What `LoweredNest` takes in the context.
   public let chosen: Kernel
   public let estimatedSeconds: Double
   /// What it took.
@@ -40,16 +40,18 @@ public struct ProductMeasurement: Sendable {
   ///   - m: at most 2³¹ − 1, as are n and k: OpenBLAS counts in 32 bits.
   ///   - seconds: to spend, at least.
   public init<Element: TensorElement>(
-    of type: Element.Type, m: Int, n: Int, k: Int, seconds: Double
+    of type: Element.Type, m: Int, n: Int, k: Int, seconds: Double,
+    context: Context = .process
   ) {
     BLAS.useOneThread()
     let nest = ContractionNest(rows: m, columns: n, depth: k)
-    let taken = LoweredNest(nest, writing: .result)
+    let taken = LoweredNest(nest, writing: .result, context: context)
     let roles = [ContractionNest.Role.result, .first, .second]
-    let blocked = BlockedNest(nest, roles: roles)
-    let dot = DotNest(nest, roles: roles)
+    let blocked = BlockedNest(nest, roles: roles, context: context)
+    let dot = DotNest(nest, roles: roles, context: context)
     let isSmall = Double(m) * Double(n) * Double(k) <= Double(Self.mostLoopProducts)
-    let loops = isSmall ? LoweredNest(nest, writing: .result, path: .reference) : nil
+    let portable = Context(path: .reference, instructions: context.instructions)
+    let loops = isSmall ? LoweredNest(nest, writing: .result, context: portable) : nil
     let p = PeakRates.filled(type, count: m * k)
     let q = PeakRates.filled(type, count: k * n)
     var d = Tensor<Element>(shape: [m, n])
@@ -139,7 +141,8 @@ private final class FirstCall<Element: TensorElement> {
     b = elements(nest.bOffsets, depth.b, (columns.count - 1) * columns.b + 1)
     c = elements([0], 0, (columns.count - 1) * columns.d + BlockedNest.lanes)
     shape = ConvoyBatchReduce(
-      lanes: min(BlockedNest.lanes, nest.laneExtent), columns: columns.count, depth: depth.count,
+      level: nest.context.level, lanes: min(BlockedNest.lanes, nest.laneExtent),
+      columns: columns.count, depth: depth.count,
       count: count, a_offsets: aOffsets, b_offsets: bOffsets, a_k: depth.a, b_k: depth.b,
       b_j: columns.b, c_j: columns.d, adding: 0, repeats: 1, a_r: 0, b_r: 0, c_r: 0)
   }

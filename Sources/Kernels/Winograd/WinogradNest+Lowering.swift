@@ -5,17 +5,19 @@ extension WinogradNest {
 
   /// The fastest way to run a nest by minimal filtering, by the estimate; `nil` where it is not of that
   /// form, or small.
-  init?(_ nest: ContractionNest, roles: [ContractionNest.Role]) {
+  init?(_ nest: ContractionNest, roles: [ContractionNest.Role], context: Context) {
     guard nest.loops.reduce(1.0, { $0 * Double($1) }) >= Double(Self.leastProducts) else {
       return nil
     }
-    let fastest = Self.candidates(nest, roles: roles).min { $0.nanoseconds < $1.nanoseconds }
+    let fastest = Self.candidates(nest, roles: roles, context: context).min {
+      $0.nanoseconds < $1.nanoseconds
+    }
     guard let fastest else { return nil }
     self = fastest
   }
 
   static func candidates(
-    _ nest: ContractionNest, roles: [ContractionNest.Role]
+    _ nest: ContractionNest, roles: [ContractionNest.Role], context: Context
   ) -> [WinogradNest] {
     guard let gather = GatherForm(nest, roles: roles), let form = WinogradForm(gather) else {
       return []
@@ -23,7 +25,8 @@ extension WinogradNest {
     let correlated = form.axes.count { $0.tap != nil }
     return (correlated == 2 ? [4, 2] : [4]).flatMap { results in
       [16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024].compactMap { tiles in
-        WinogradNest(form, gather, results: results, tilesPerGroup: tiles)
+        WinogradNest(
+          form, gather, results: results, tilesPerGroup: tiles, context: context)
       }
     }
   }
@@ -32,8 +35,11 @@ extension WinogradNest {
   ///   - results: of a tile along every correlated dimension.
   ///   - tilesPerGroup: about how many; at least a row of them.
   private init?(
-    _ form: WinogradForm, _ gather: GatherForm, results resultsPerTile: Int, tilesPerGroup: Int
+    _ form: WinogradForm, _ gather: GatherForm, results resultsPerTile: Int, tilesPerGroup: Int,
+    context: Context
   ) {
+    self.context = context
+    let times = context.times
     let tensors = gather.tensors
     let given = tensors.map { TensorOrder.asGiven.strides($0) }
     let (x, y, w) = (form.data, form.results, form.taps)
@@ -104,7 +110,7 @@ extension WinogradNest {
       rows: rows, columns: columns, groupRows: groupRows,
       groups: (allRows + groupRows - 1) / groupRows,
       sampleRows: rows.tiles, inputs: (inputs, Self.blocks(inputs)),
-      outputBlocks: Self.blocks(outputs), writesTaps: w == 0)
+      outputBlocks: Self.blocks(outputs), writesTaps: w == 0, times)
     let taps = rows.taps * columns.taps
     let width = layout.packedBlocks * Self.lanes
     let tapStep = tapsInside ? width : layout.inputsAtOnce * width
@@ -119,14 +125,16 @@ extension WinogradNest {
       inputs: inputs, outputs: outputs, layout: layout, writesTaps: w == 0,
       tapCopy: Self.tapCopyNanoseconds(
         given: zip(tapExtents, tapStrides), packed: zip(tapExtents, packedTapStrides)),
-      dataCopy: Self.copyNanoseconds(data), resultCopy: Self.copyNanoseconds(results))
+      dataCopy: Self.copyNanoseconds(data, times),
+      resultCopy: Self.copyNanoseconds(results, times), times)
   }
 }
 
 extension WinogradNest.Workspace {
   init(
     rows: WinogradNest.Axis, columns: WinogradNest.Axis, groupRows: Int, groups: Int,
-    sampleRows: Int, inputs: (count: Int, blocks: Int), outputBlocks: Int, writesTaps: Bool
+    sampleRows: Int, inputs: (count: Int, blocks: Int), outputBlocks: Int, writesTaps: Bool,
+    _ times: KernelTimes
   ) {
     let lanes = WinogradNest.lanes
     func put(_ elements: Int) -> Int {
@@ -155,7 +163,6 @@ extension WinogradNest.Workspace {
     if groups == 1 {
       // What is transformed should not have left for memory when it is multiplied; of few tiles not even for
       // the third-level cache, while the data's points, which are few then, are read more often.
-      let times = KernelTimes.current
       if tiles <= WinogradNest.fewTiles {
         blocks = min(blocks, times.tapBlocksOfFewTiles)
         inputsAtOnce = min(inputsAtOnce, WinogradNest.fewInputsAtOnce)
@@ -207,17 +214,18 @@ extension WinogradNest {
 
   /// Of an element of data or results: where samples are contiguous each has a line of its own, and where channels
   /// are, few of them make short runs.
-  private static func copyNanoseconds(_ copy: Copy) -> Double {
+  private static func copyNanoseconds(_ copy: Copy, _ times: KernelTimes) -> Double {
     if copy.isScattered { return 3 }
     guard let channels = copy.channels.last, copy.strides.last == 1 else { return 0.2 }
     let padded = blocks(channels) * lanes
-    return 0.2 + KernelTimes.current.copiedRun / Double(padded)
+    return 0.2 + times.copiedRun / Double(padded)
   }
 
   /// Nanoseconds. Constants that differ most between processors are `KernelTimes`.
   private static func estimate(
     rows: Axis, columns: Axis, groupRows: Int, groups: Int, inputs: Int, outputs: Int,
-    layout: Workspace, writesTaps: Bool, tapCopy: Double, dataCopy: Double, resultCopy: Double
+    layout: Workspace, writesTaps: Bool, tapCopy: Double, dataCopy: Double, resultCopy: Double,
+    _ times: KernelTimes
   ) -> Double {
     let points = Double(rows.points * columns.points)
     let tiles = Double(groupRows * columns.tiles)
@@ -229,9 +237,8 @@ extension WinogradNest {
     let products =
       Double(groups) * outputBlocks * points
       * BatchReduceEstimate.nanoseconds(
-        columns: across, depth: depth, repeats: Double(layout.blocks))
+        columns: across, depth: depth, repeats: Double(layout.blocks), times)
     // Transforms: a tile's vectors read and written.
-    let times = KernelTimes.current
     let perTile = points * times.transform
     let tapVectors = Double(inputs) * outputBlocks
     let transforms =

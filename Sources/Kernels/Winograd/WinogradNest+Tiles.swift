@@ -41,7 +41,7 @@ extension WinogradNest {
     count: (Int, Int), fromStep: (Int, Int), toStep: (Int, Int)
   ) -> ConvoyWinograd {
     ConvoyWinograd(
-      side: side, row_results: rows.results, column_results: columns.results,
+      level: context.level, side: side, row_results: rows.results, column_results: columns.results,
       from_row: from.row, from_column: from.column, to_row: to.row, to_column: to.column,
       count: count, from_step: fromStep, to_step: toStep)
   }

@@ -40,6 +40,7 @@ struct WinogradNest: Sendable {
     var isScattered: Bool { samples.count > 1 && !strides.contains(1) }
   }
 
+  let context: Context
   let rows: Axis
   let columns: Axis
   /// Whether taps are written, from data and results.
@@ -281,7 +282,8 @@ struct WinogradNest: Sendable {
     var zero = 0
     withUnsafePointer(to: &zero) { zero in
       let shape = ConvoyBatchReduce(
-        lanes: Self.lanes, columns: columns, depth: depth, count: 1, a_offsets: zero,
+        level: context.level, lanes: Self.lanes, columns: columns, depth: depth, count: 1,
+        a_offsets: zero,
         b_offsets: zero, a_k: aStep, b_k: bDepth, b_j: bColumn, c_j: Self.lanes,
         adding: adding ? 1 : 0, repeats: blocks, a_r: a.block, b_r: b.block, c_r: c.block)
       let nanoseconds = 0.1 * Double(points) * Double(columns) * Double(depth) * Double(blocks)

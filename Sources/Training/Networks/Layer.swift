@@ -80,15 +80,21 @@ public struct Pass: Sendable {
   public let isTraining: Bool
   /// The ranks that share the global batch; batch statistics are summed over them.
   public let communicator: any Communicator
+  /// The kernels that compute.
+  public let context: Context
   /// Which part of the layer's input, of all ranks together, each rank has; `nil`: whole samples of
   /// its own. A network adapts it to each of its layers.
   public var sharding: Layout?
   /// The tile whose samples these are, where a batch goes through the network in several.
   var tile: Int?
 
-  public init(isTraining: Bool, communicator: any Communicator, sharding: Layout? = nil) {
+  public init(
+    isTraining: Bool, communicator: any Communicator, context: Context = .process,
+    sharding: Layout? = nil
+  ) {
     self.isTraining = isTraining
     self.communicator = communicator
+    self.context = context
     self.sharding = sharding
   }
 }

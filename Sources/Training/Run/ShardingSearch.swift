@@ -1,4 +1,5 @@
 import Execution
+import Kernels
 import Partitioning
 import Planning
 
@@ -28,6 +29,8 @@ struct ShardingSearch {
   let memory: Int?
   /// Elements of the optimizer's state.
   let stateCount: Int
+  /// The kernels whose workspace counts.
+  var context = Context.process
 
   private static let elementBytes = MemoryLayout<Float>.stride
 
@@ -76,7 +79,8 @@ struct ShardingSearch {
         let plan = try convolution.plan(for: layout)
         seconds += plan.search.cost
         if self.memory != nil {
-          try memory.add(plan, keepsRecord: convolution.checkpointing == .keep)
+          try memory.add(
+            plan, keepsRecord: convolution.checkpointing == .keep, context: context)
         }
       }
       layout = output
@@ -107,11 +111,11 @@ private struct StepMemory {
     for rank in kept.indices { kept[rank] += layout.box(of: rank).count }
   }
 
-  mutating func add(_ plan: DistributedPlan, keepsRecord: Bool) throws {
+  mutating func add(_ plan: DistributedPlan, keepsRecord: Bool, context: Context) throws {
     let needed = plan.inputs.map { _ in true }
     let passes = try [
-      RunSchedule(plan, pass: .recorded),
-      RunSchedule(plan, pass: .reverse(needed: needed, asTerms: true)),
+      RunSchedule(plan, pass: .recorded, context: context),
+      RunSchedule(plan, pass: .reverse(needed: needed, asTerms: true), context: context),
     ]
     for rank in kept.indices {
       let record = passes[1].recordElements(rank: rank)

@@ -1,5 +1,6 @@
 import Collectives
 import Formats
+import Kernels
 import Logging
 
 /// Trains a network as a configuration says; every rank of the communicator makes this call.
@@ -14,6 +15,7 @@ import Logging
 /// ```
 ///
 /// - Parameters:
+///   - context: the kernels that compute; equal on all ranks.
 ///   - logger: gets what people may want to know but no caller needs to act on.
 ///   - observe: called on rank 0 at every event; what it throws ends the run.
 /// - Throws: `TrainingError`, `NetworkError`, `FormatError`, `CollectiveError`. If a rank throws in
@@ -22,7 +24,7 @@ import Logging
 ///   ends the call on all ranks: see `CollectiveError.failedElsewhere` and `isSameOnAllRanks`.
 public func train(
   _ configuration: TrainingConfiguration, communicator: any Communicator, resume: String? = nil,
-  logger: Logger = Logger(label: "convoy.training"),
+  context: Context = .process, logger: Logger = Logger(label: "convoy.training"),
   observe: (TrainingEvent) throws -> Void = { _ in }
 ) throws -> TrainingSummary {
   let folder = RunFolder(path: resume ?? configuration.output)
@@ -40,7 +42,7 @@ public func train(
     let material = try Trainer.load(configuration, communicator)
     trainer = try Trainer(
       configuration, material, folder: folder, isResuming: resume != nil,
-      communicator: communicator, logger: logger)
+      communicator: communicator, context: context, logger: logger)
   } catch {
     // A run that never started leaves nothing.
     RunFolder.remove(made)

@@ -7,7 +7,7 @@ extension Trainer {
   /// How the ranks share images, as rank 0 finds it best.
   static func sharding(
     _ configuration: TrainingConfiguration, _ material: (data: LabelledData, network: Network),
-    _ optimizer: any GradientOptimizer, _ communicator: any Communicator
+    _ optimizer: any GradientOptimizer, _ communicator: any Communicator, _ context: Context
   ) throws -> Sharding {
     let ranks = communicator.size
     guard configuration.training.parallelism == .auto else {
@@ -20,7 +20,7 @@ extension Trainer {
         network: material.network,
         images: [min(configuration.training.batchSize, images.count)] + images.imageShape,
         ranks: ranks, memory: configuration.training.memory?.bytes,
-        stateCount: optimizer.state.reduce(0) { $0 + $1.value.count }
+        stateCount: optimizer.state.reduce(0) { $0 + $1.value.count }, context: context
       ).best().sharding.rows
     }
     try withUnsafeMutableBytes(of: &rows) { try communicator.broadcast($0, root: 0) }

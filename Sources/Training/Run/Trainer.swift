@@ -8,6 +8,7 @@ struct Trainer {
   let configuration: TrainingConfiguration
   let folder: RunFolder
   let communicator: any Communicator
+  let context: Context
   let logger: Logger
   let data: LabelledData
   let network: Network
@@ -26,11 +27,13 @@ struct Trainer {
   /// Makes the run folder a run and, if resuming, puts back the last checkpoint.
   init(
     _ configuration: TrainingConfiguration, _ material: (data: LabelledData, network: Network),
-    folder: RunFolder, isResuming: Bool, communicator: any Communicator, logger: Logger
+    folder: RunFolder, isResuming: Bool, communicator: any Communicator, context: Context,
+    logger: Logger
   ) throws {
     self.configuration = configuration
     self.folder = folder
     self.communicator = communicator
+    self.context = context
     self.logger = logger
     let (data, network) = material
     self.data = data
@@ -50,7 +53,7 @@ struct Trainer {
       }
       lastCheckpoint = step
     }
-    sharding = try Self.sharding(configuration, material, optimizer, communicator)
+    sharding = try Self.sharding(configuration, material, optimizer, communicator, context)
     if communicator.rank == 0 && configuration.training.parallelism == .auto {
       logger.info("parallelism: \(sharding)")
     }
@@ -139,7 +142,8 @@ struct Trainer {
     network.resetGradients()
     let (logits, pullback) = try network.forward(
       input.images,
-      Pass(isTraining: true, communicator: communicator, sharding: input.layout))
+      Pass(
+        isTraining: true, communicator: communicator, context: context, sharding: input.layout))
     let loss = try softmaxCrossEntropy(
       logits: logits, labels: order[shard].map { Int(data.training.labels[$0]) })
     _ = try pullback(loss.gradient)
@@ -200,7 +204,7 @@ struct Trainer {
       guard !shard.isEmpty else { continue }
       let (images, labels) = data.test.batch(shard, normalization: data.normalization)
       let (logits, _) = try network.forward(
-        images, Pass(isTraining: false, communicator: communicator))
+        images, Pass(isTraining: false, communicator: communicator, context: context))
       let loss = try softmaxCrossEntropy(logits: logits, labels: labels)
       sums[0] += loss.sum
       sums[1] += Double(loss.correct)

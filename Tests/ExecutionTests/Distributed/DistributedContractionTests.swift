@@ -34,9 +34,10 @@ import Testing
 
   /// A is where it is needed. Of B a rank needs 3 rows and has 1 or 2 (6 rows in halves, then in
   /// halves: 1, 2, 1, 2); of its 4×4 terms it keeps the sums of 4×2, and gets as many from its peer.
-  @Test func bytesAndPeakOfAMatrixProductAreAsWorkedOutByHand() throws {
+  @Test(arguments: Context.paths)
+  func bytesAndPeakOfAMatrixProductAreAsWorkedOutByHand(context: Context) throws {
     let plan = try Self.matmul()
-    let schedule = try RunSchedule(plan)
+    let schedule = try RunSchedule(plan, context: context)
     for rank in 0..<4 {
       let own = plan.inputs[1].box(of: rank).count
       #expect(own == (rank < 2 ? 4 : 8))
@@ -50,7 +51,8 @@ import Testing
       // Without the kernel's workspace, whose size is its own business.
       #expect(peak <= max(reducing, computing + 3 * 16 + 16) * 8)
       #expect(
-        try DistributedContraction<Double>.predictedPeakBytes(plan, rank: rank) == peak)
+        try DistributedContraction<Double>.predictedPeakBytes(
+          plan, rank: rank, context: context) == peak)
       #expect(
         try DistributedContraction<Float>.predictedReceivedBytes(plan, rank: rank)
           == (12 - own + 8) * 4)
@@ -59,7 +61,8 @@ import Testing
 
   /// Samples are sharded, weights replicated: the weights' gradients are summed over all ranks and
   /// end up everywhere, each rank receiving 2·(P − 1)/P of them.
-  @Test func dataParallelGradientsAreAnAllReduce() throws {
+  @Test(arguments: Context.paths)
+  func dataParallelGradientsAreAnAllReduce(context: Context) throws {
     let plan = try Plan(BoundExpression("bi,ij->bj", shapes: [[8, 6], [6, 4]]))
     let mesh = Mesh(axes: [4])
     let modes = StepModes(plan.steps[0])
@@ -77,8 +80,9 @@ import Testing
       ], output: samples,
       search: SearchSummary(objective: .bytes, isExact: false, cost: 0, lowerBound: 0))
     #expect(modes.result(on: grid) == samples)
-    let forward = try RunSchedule(distributed, pass: .recorded)
-    let reverse = try RunSchedule(distributed, pass: .reverse(needed: [false, true]))
+    let forward = try RunSchedule(distributed, pass: .recorded, context: context)
+    let reverse = try RunSchedule(
+      distributed, pass: .reverse(needed: [false, true]), context: context)
     var total = 0
     for rank in 0..<4 {
       #expect(forward.receivedBytes(rank: rank, elementBytes: 4) == 0)
@@ -89,7 +93,8 @@ import Testing
   }
 
   /// Gradients of a product whose result and output are replicated: computed alike on all ranks.
-  @Test func gradientsOfReplicatedWorkAreNotCountedTwice() throws {
+  @Test(arguments: Context.paths)
+  func gradientsOfReplicatedWorkAreNotCountedTwice(context: Context) throws {
     let plan = try Plan(BoundExpression("ij,jk->ik", shapes: [[3, 2], [2, 5]]))
     let mesh = Mesh(axes: [3])
     let shapes = [[3, 2], [2, 5], [3, 5]]
@@ -108,7 +113,7 @@ import Testing
       single.recorded(Array(tensors[..<2])).record, outputGradient: tensors[2],
       needed: [true, true])
     let results = try runWithGradients(
-      RunSchedule(distributed), Array(tensors[..<2]), outputGradient: tensors[2],
+      RunSchedule(distributed, context: context), Array(tensors[..<2]), outputGradient: tensors[2],
       needed: [true, true])
     for result in results {
       for (gradient, expected) in zip(result.gradients, expected) {
@@ -119,7 +124,8 @@ import Testing
 
   /// (10⁸ + 1) − 10⁸ is 0 in Float, and (10⁸ − 10⁸) + 1 is 1: on every rank the terms are added in
   /// the order of ranks, its own among them.
-  @Test func termsAreAddedInTheOrderOfRanks() throws {
+  @Test(arguments: Context.paths)
+  func termsAreAddedInTheOrderOfRanks(context: Context) throws {
     let plan = try Plan(BoundExpression("k,k->", shapes: [[3], [3]]))
     let mesh = Mesh(axes: [3])
     let modes = StepModes(plan.steps[0])
@@ -135,12 +141,13 @@ import Testing
       search: SearchSummary(objective: .bytes, isExact: false, cost: 0, lowerBound: 0))
     let one = Tensor<Float>(shape: [3], elements: [1, 1, 1])
     let terms = Tensor<Float>(shape: [3], elements: [1e8, 1, -1e8])
-    let results = try runForward(RunSchedule(distributed), [terms, one])
+    let results = try runForward(RunSchedule(distributed, context: context), [terms, one])
     #expect(results.map(\.box.elements) == [[0], [0], [0]])
   }
 
   /// Uniform data, whose sums depend on the order of addition.
-  @Test func equalRunsGiveEqualBits() throws {
+  @Test(arguments: Context.paths)
+  func equalRunsGiveEqualBits(context: Context) throws {
     for random in RandomExpressions(seed: 33, limits: .init(iterations: 3_000)).prefix(60) {
       let bound = try random.bound()
       let plan = try Plan(bound, options: PlanOptions(optimizer: .greedy))
@@ -150,7 +157,7 @@ import Testing
       let needed = operands.map { _ in true }
       for ranks in [3, 4, 6] {
         let sliced = try RunSchedule(
-          RandomDistribution(plan, ranks: ranks, seed: random.seed).plan)
+          RandomDistribution(plan, ranks: ranks, seed: random.seed).plan, context: context)
         let boxes = try runForward(sliced, operands).map(\.box)
         #expect(
           sliced.plan.output.assembled(boxes).isConsistent,
@@ -158,13 +165,14 @@ import Testing
         let runs = [boxes.map(\.elements), try runForward(sliced, operands).map(\.box.elements)]
         #expect(runs[0] == runs[1], "\(random) on \(ranks) ranks")
         let whole = try RunSchedule(
-          RandomDistribution(plan, ranks: ranks, seed: random.seed, slicing: false).plan)
+          RandomDistribution(plan, ranks: ranks, seed: random.seed, slicing: false).plan,
+          context: context)
         let reverse = try (0..<2).map { _ in
           try runWithGradients(whole, operands, outputGradient: gradient, needed: needed)
             .map { $0.gradients.map { $0?.elements } }
         }
         #expect(reverse[0] == reverse[1], "gradients of \(random) on \(ranks) ranks")
-        let early = try RunSchedule(sliced.plan, overlap: false)
+        let early = try RunSchedule(sliced.plan, overlap: false, context: context)
         #expect(
           try runForward(early, operands).map(\.box.elements) == runs[0],
           "overlap changes bits of \(random) on \(ranks) ranks")
@@ -172,13 +180,14 @@ import Testing
     }
   }
 
-  @Test func lessOverlapNeverNeedsMoreMemory() throws {
+  @Test(arguments: Context.paths)
+  func lessOverlapNeverNeedsMoreMemory(context: Context) throws {
     var saved = 0
     for random in RandomDistributedTests.randoms.prefix(200) {
       let plan = try Plan(random.bound(), options: PlanOptions(optimizer: .greedy))
       let distribution = RandomDistribution(plan, ranks: 4, seed: random.seed).plan
-      let early = try RunSchedule(distribution)
-      let late = try RunSchedule(distribution, overlap: false)
+      let early = try RunSchedule(distribution, context: context)
+      let late = try RunSchedule(distribution, overlap: false, context: context)
       for rank in 0..<4 {
         let peaks = [late, early].map { $0.peakBytes(rank: rank, elementBytes: 8) }
         #expect(peaks[0] <= peaks[1], "\(random)")

@@ -29,11 +29,14 @@ import Testing
         let what = "\(random) on \(ranks) ranks"
         // All four pairs of overlap and element type come up in turn.
         let variant = Int(random.seed % 4) + ranks
-        let schedule = try RunSchedule(distribution, overlap: variant & 1 == 0)
-        if variant & 2 == 0 {
-          try check(schedule, floats, expected, what)
-        } else {
-          try check(schedule, operands, expected, what)
+        for context in Context.paths {
+          let schedule = try RunSchedule(
+            distribution, overlap: variant & 1 == 0, context: context)
+          if variant & 2 == 0 {
+            try check(schedule, floats, expected, what)
+          } else {
+            try check(schedule, operands, expected, what)
+          }
         }
       }
     }

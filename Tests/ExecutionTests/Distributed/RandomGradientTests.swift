@@ -31,14 +31,16 @@ import Testing
           plan, ranks: ranks, seed: seed, slicing: false
         ).plan
         let what = "\(random) on \(ranks) ranks"
-        let schedule = try RunSchedule(
-          distribution, overlap: (Int(seed % 2) + ranks) & 1 == 0)
-        if seed & 2 == 0 {
-          try check(schedule, operands, outputGradient, needed, result, expected, what)
-        } else {
-          try check(
-            schedule, operands.map { $0.converted(to: Float.self) },
-            outputGradient.converted(to: Float.self), needed, result, expected, what)
+        for context in Context.paths {
+          let schedule = try RunSchedule(
+            distribution, overlap: (Int(seed % 2) + ranks) & 1 == 0, context: context)
+          if seed & 2 == 0 {
+            try check(schedule, operands, outputGradient, needed, result, expected, what)
+          } else {
+            try check(
+              schedule, operands.map { $0.converted(to: Float.self) },
+              outputGradient.converted(to: Float.self), needed, result, expected, what)
+          }
         }
       }
     }
@@ -66,9 +68,10 @@ import Testing
       #expect(mismatch(gradient, expected) == nil, "gradient of operand \(operand): \(what)")
     }
     let bytes = MemoryLayout<Element>.stride
-    let recorded = try RunSchedule(plan, pass: .recorded, overlap: schedule.overlap)
+    let recorded = try RunSchedule(
+      plan, pass: .recorded, overlap: schedule.overlap, context: schedule.context)
     let reverse = try RunSchedule(
-      plan, pass: .reverse(needed: needed), overlap: schedule.overlap)
+      plan, pass: .reverse(needed: needed), overlap: schedule.overlap, context: schedule.context)
     for (rank, result) in results.enumerated() {
       let predicted = [recorded, reverse].map { $0.receivedBytes(rank: rank, elementBytes: bytes) }
       #expect(

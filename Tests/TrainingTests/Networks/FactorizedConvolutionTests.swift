@@ -1,3 +1,4 @@
+import Collectives
 import Execution
 import Kernels
 import Planning
@@ -17,21 +18,26 @@ import Testing
       name: "conv", form: form, kernel: Self.kernel, compression: 0.9, stride: geometry.stride,
       dilation: geometry.dilation, seed: 3)
     let images = uniform([2, 7, 5, 12], seed: 4)
-    let output = try layer.forward(images, evaluation).output
     let expected = plainConvolution(
       images.converted(), rebuiltKernel(layer), stride: geometry.stride,
       dilation: geometry.dilation)
-    #expect(mismatch(output, expected, tolerance: .relative(1e-5)) == nil)
+    for context in Context.paths {
+      let pass = Pass(isTraining: false, communicator: SingleCommunicator(), context: context)
+      let output = try layer.forward(images, pass).output
+      #expect(mismatch(output, expected, tolerance: .relative(1e-5)) == nil, "\(context.path)")
+    }
   }
 
   /// ⟨g, y⟩ is linear in each factor and in the images, so a difference of any size is exact.
-  @Test(arguments: Form.all) func gradientsAreRight(form: Form) throws {
+  @Test(arguments: Form.all, Context.paths)
+  func gradientsAreRight(form: Form, context: Context) throws {
     for checkpointing in Checkpointing.allCases {
       let layer = try FactorizedConvolution(
         name: "conv", form: form, kernel: Self.kernel, compression: 0.7, stride: 2, seed: 3,
         checkpointing: checkpointing)
       let error = try gradientError(
-        layer, input: uniform([2, 5, 6, 12], seed: 4), step: 0.5, tolerance: 1e-4)
+        layer, input: uniform([2, 5, 6, 12], seed: 4), step: 0.5, tolerance: 1e-4,
+        context: context)
       #expect(error == nil)
     }
   }
@@ -62,21 +68,22 @@ import Testing
     #expect(mismatch(start, firstRow, tolerance: .relative(1e-6)) == nil)
   }
 
-  @Test func theFirstLayerHasNoInputGradient() throws {
+  @Test(arguments: Context.paths) func theFirstLayerHasNoInputGradient(context: Context) throws {
     let layer = try FactorizedConvolution(
       name: "conv", form: .cp, kernel: Self.kernel, compression: 0.5, seed: 3,
       needsInputGradient: false)
     let input = uniform([1, 4, 4, 12], seed: 4)
-    let (output, pullback) = try layer.forward(input, alone)
+    let (output, pullback) = try layer.forward(input, alone(in: context))
     #expect(try pullback(uniform(output.shape, seed: 5)) == nil)
     #expect(layer.parameters.allSatisfy { $0.gradient.norm > 0 })
-    #expect(try gradientError(layer, input: input, step: 0.5, tolerance: 1e-4) == nil)
+    #expect(
+      try gradientError(layer, input: input, step: 0.5, tolerance: 1e-4, context: context) == nil)
   }
 
-  @Test func gradientsAddUp() throws {
+  @Test(arguments: Context.paths) func gradientsAddUp(context: Context) throws {
     let layer = try FactorizedConvolution(
       name: "conv", form: .cp, kernel: Self.kernel, compression: 0.5, seed: 3)
-    let (output, pullback) = try layer.forward(uniform([1, 4, 4, 12], seed: 4), alone)
+    let (output, pullback) = try layer.forward(uniform([1, 4, 4, 12], seed: 4), alone(in: context))
     let gradient = uniform(output.shape, seed: 5)
     _ = try pullback(gradient)
     let once = layer.parameters.map(\.gradient)
@@ -96,13 +103,13 @@ import Testing
     #expect(layer.parameters.allSatisfy { $0.gradient.norm == 0 })
   }
 
-  @Test func imagesMayBeSmallerThanTheKernel() throws {
+  @Test(arguments: Context.paths) func imagesMayBeSmallerThanTheKernel(context: Context) throws {
     let layer = try FactorizedConvolution(
       name: "conv", form: .cp, kernel: Self.kernel, compression: 0.5, seed: 3)
     let images = uniform([2, 1, 2, 12], seed: 4)
     let expected = plainConvolution(
       images.converted(), rebuiltKernel(layer), stride: 1, dilation: 1)
-    let output = try layer.forward(images, alone).output
+    let output = try layer.forward(images, alone(in: context)).output
     #expect(mismatch(output, expected, tolerance: .relative(1e-5)) == nil)
   }
 

@@ -17,9 +17,13 @@ import Testing
         for s in 0..<7 { expected[b, t] += Double(x[b, s]) * Double(linear.weight.value[t, s]) }
       }
     }
-    let y = try linear.forward(x, evaluation).output
-    #expect(mismatch(y, expected, tolerance: .relative(1e-6)) == nil)
-    #expect(try gradientError(linear, input: x, step: 0.5, tolerance: 1e-4) == nil)
+    for context in Context.paths {
+      let y = try linear.forward(x, alone(in: context)).output
+      #expect(mismatch(y, expected, tolerance: .relative(1e-6)) == nil)
+      let error = try gradientError(
+        linear, input: x, step: 0.5, tolerance: 1e-4, context: context)
+      #expect(error == nil, "\(context.path)")
+    }
   }
 
   @Test func parametersAndEmptyBatch() throws {

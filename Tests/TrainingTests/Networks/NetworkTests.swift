@@ -39,11 +39,11 @@ import Testing
     }
   }
 
-  @Test(arguments: ["cp", "tk", "tt", "tr", "dense", "rcp"])
-  func shapesAndGradients(form: String) throws {
+  @Test(arguments: ["cp", "tk", "tt", "tr", "dense", "rcp"], Context.paths)
+  func shapesAndGradients(form: String, context: Context) throws {
     let network = try Self.network(form)
     let images = uniform([6, 8, 8, 1], seed: 5)
-    let (logits, pullback) = try network.forward(images, alone)
+    let (logits, pullback) = try network.forward(images, alone(in: context))
     #expect(logits.shape == [6, 10])
     #expect(logits.norm > 0.1 && logits.norm < 100)
     // The first layer's input needs no gradient; every parameter gets one.
@@ -55,16 +55,16 @@ import Testing
   }
 
   /// Along the gradient of the last convolution's factors, the loss changes as predicted.
-  @Test func theLossFollowsItsGradient() throws {
+  @Test(arguments: Context.paths) func theLossFollowsItsGradient(context: Context) throws {
     let network = try Self.network()
     let images = uniform([6, 8, 8, 1], seed: 5)
     let labels = [0, 1, 2, 3, 4, 5]
     func loss() throws -> Double {
       try softmaxCrossEntropy(
-        logits: network.forward(images, alone).logits, labels: labels
+        logits: network.forward(images, alone(in: context)).logits, labels: labels
       ).sum
     }
-    let (logits, pullback) = try network.forward(images, alone)
+    let (logits, pullback) = try network.forward(images, alone(in: context))
     _ = try pullback(softmaxCrossEntropy(logits: logits, labels: labels).gradient)
     let names = [
       "conv4.r_t", "conv3.r_h", "conv2.r_s", "conv1.t_s_h_w", "norm3.scale", "linear.bias",
@@ -91,7 +91,8 @@ import Testing
 
   /// The sum of the ranks' gradients is that of the whole batch, whatever the shards: 5 samples on
   /// 2 ranks are uneven, on 6 one rank has none.
-  @Test(arguments: [2, 3, 6]) func shardsAddUpToTheWholeBatch(ranks: Int) throws {
+  @Test(arguments: [2, 3, 6], Context.paths)
+  func shardsAddUpToTheWholeBatch(ranks: Int, context: Context) throws {
     let images = uniform([5, 8, 8, 1], seed: 5)
     let labels = [3, 1, 4, 1, 5]
     struct Outcome: Sendable {
@@ -104,7 +105,8 @@ import Testing
       let network = try Self.network()
       let part = 5 * rank / size..<5 * (rank + 1) / size
       let (logits, pullback) = try network.forward(
-        shard(images, rank, size), Pass(isTraining: true, communicator: communicator))
+        shard(images, rank, size),
+        Pass(isTraining: true, communicator: communicator, context: context))
       let loss = try softmaxCrossEntropy(logits: logits, labels: labels[part])
       _ = try pullback(loss.gradient)
       return Outcome(
@@ -127,12 +129,13 @@ import Testing
     #expect(Set(parts.map(\.state)).count == 1)
   }
 
-  @Test func checkpointingChangesNothing() throws {
+  @Test(arguments: Context.paths) func checkpointingChangesNothing(context: Context) throws {
     func gradients(_ checkpointing: Checkpointing) throws -> [[Float]] {
       let network = try Network(
         ModelConfiguration(form: "tt", compression: 0.1, checkpointing: checkpointing), height: 8,
         width: 8, channels: 2, classes: 4, seed: 1)
-      let (logits, pullback) = try network.forward(uniform([3, 8, 8, 2], seed: 2), alone)
+      let (logits, pullback) = try network.forward(
+        uniform([3, 8, 8, 2], seed: 2), alone(in: context))
       _ = try pullback(logits)
       return network.parameters.map(\.gradient.elements)
     }
@@ -149,7 +152,8 @@ import Testing
 
   /// Two kinds of images that differ in the direction of their stripes are told apart after a few
   /// steps, in every form.
-  @Test(arguments: ["cp", "tk", "tt", "tr", "dense"]) func learns(form: String) throws {
+  @Test(arguments: ["cp", "tk", "tt", "tr", "dense"], Context.paths)
+  func learns(form: String, context: Context) throws {
     let network = try Self.network(form)
     var images = uniform([16, 8, 8, 1], seed: 3)
     let labels = (0..<16).map { $0 % 2 }
@@ -162,7 +166,7 @@ import Testing
     var losses: [Double] = []
     for _ in 0..<15 {
       network.resetGradients()
-      let (logits, pullback) = try network.forward(images, alone)
+      let (logits, pullback) = try network.forward(images, alone(in: context))
       let loss = try softmaxCrossEntropy(logits: logits, labels: labels)
       _ = try pullback(loss.gradient)
       for parameter in network.parameters {

@@ -16,6 +16,11 @@ func uniform(_ shape: [Int], seed: UInt64) -> Tensor<Float> {
 }
 
 let alone = Pass(isTraining: true, communicator: SingleCommunicator())
+
+func alone(in context: Context) -> Pass {
+  Pass(isTraining: true, communicator: SingleCommunicator(), context: context)
+}
+
 let evaluation = Pass(isTraining: false, communicator: SingleCommunicator())
 
 /// Numbers from PyTorch, printed with seven digits.
@@ -29,8 +34,10 @@ func golden(_ shape: [Int], _ elements: [Double]) -> Tensor<Double> {
 ///
 /// - Parameter step: h, small against the distance to the next kink of a ReLU or a maximum.
 func gradientError(
-  _ layer: any Layer, input: Tensor<Float>, step: Double = 1e-2, tolerance: Double = 5e-3
+  _ layer: any Layer, input: Tensor<Float>, step: Double = 1e-2, tolerance: Double = 5e-3,
+  context: Context = .process
 ) throws -> String? {
+  let alone = alone(in: context)
   let (output, pullback) = try layer.forward(input, alone)
   let weights = uniform(output.shape, seed: 77)
   for parameter in layer.parameters { parameter.gradient = Tensor(shape: parameter.value.shape) }

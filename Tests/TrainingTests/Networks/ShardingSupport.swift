@@ -42,7 +42,7 @@ struct StepOutcome: Sendable {
 /// One step on this rank's part of the images; `nil`: all of them on one rank.
 func trainingStep(
   _ network: Network, images: Tensor<Float>, labels: [Int], sharding: Sharding?,
-  _ communicator: any Communicator
+  _ communicator: any Communicator, _ context: Context
 ) throws -> StepOutcome {
   let rank = communicator.rank
   let layout = sharding?.layout(of: images.shape)
@@ -50,7 +50,7 @@ func trainingStep(
   network.resetGradients()
   let (logits, pullback) = try network.forward(
     layout.map { box(images, $0.box(of: rank)) } ?? images,
-    Pass(isTraining: true, communicator: communicator, sharding: layout))
+    Pass(isTraining: true, communicator: communicator, context: context, sharding: layout))
   let loss = try softmaxCrossEntropy(logits: logits, labels: labels[part])
   _ = try pullback(loss.gradient)
   var sum = GradientSum(network.parameters)

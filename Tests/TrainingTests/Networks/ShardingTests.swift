@@ -34,33 +34,37 @@ import Testing
 
   static func check(
     _ form: Form, _ sharding: Sharding, batch: Int, checkpointing: Checkpointing = .keep,
-    tolerance: Double = 1e-5
+    tolerance: Double = 1e-5, _ context: Context
   ) throws {
     let images = uniform([batch, 13, 11, 2], seed: 5)
     let labels = (0..<batch).map { $0 * 2 % 3 }
     let expected = try trainingStep(
-      network(form), images: images, labels: labels, sharding: nil, SingleCommunicator())
+      network(form), images: images, labels: labels, sharding: nil, SingleCommunicator(),
+      context)
     let outcomes = try ThreadCommunicator.run(ranks: sharding.ranks) { communicator in
       try trainingStep(
         network(form, checkpointing: checkpointing), images: images, labels: labels,
-        sharding: sharding, communicator)
+        sharding: sharding, communicator, context)
     }
     for outcome in outcomes {
       let difference = outcome.difference(from: expected)
-      #expect(difference <= tolerance, "\(form.name), \(sharding), \(batch): \(difference)")
+      #expect(
+        difference <= tolerance,
+        "\(form.name), \(sharding), \(batch), \(context.path): \(difference)")
     }
     #expect(Set(outcomes.map(\.state)).count == 1)
   }
 
   /// All grids of 1 to 8 ranks, for batches that give some of them no sample.
-  @Test(arguments: 1...8) func allGrids(ranks: Int) throws {
+  @Test(arguments: 1...8, Context.paths) func allGrids(ranks: Int, context: Context) throws {
     for sharding in Sharding.all(ranks: ranks) {
-      for batch in 1...5 { try Self.check(.dense, sharding, batch: batch) }
+      for batch in 1...5 { try Self.check(.dense, sharding, batch: batch, context) }
     }
   }
 
   /// Every form, each on a few of the grids; together they have most of them.
-  @Test(arguments: Form.all.indices) func allForms(index: Int) throws {
+  @Test(arguments: Form.all.indices, Context.paths)
+  func allForms(index: Int, context: Context) throws {
     let cases = (2...8).flatMap { ranks in
       Sharding.all(ranks: ranks).filter { !$0.isDataParallel }.map {
         ($0, 1 + (ranks + $0.rows) % 5)
@@ -68,16 +72,19 @@ import Testing
     }
     for turn in 0..<2 {
       let (sharding, batch) = cases[(3 * index + 7 * turn) % cases.count]
-      try Self.check(Form.all[index], sharding, batch: batch)
+      try Self.check(Form.all[index], sharding, batch: batch, context)
     }
   }
 
-  @Test func recomputedIntermediatesGiveTheSame() throws {
-    try Self.check(.tucker, Sharding(batch: 1, rows: 3), batch: 2, checkpointing: .recompute)
+  @Test(arguments: Context.paths)
+  func recomputedIntermediatesGiveTheSame(context: Context) throws {
+    try Self.check(
+      .tucker, Sharding(batch: 1, rows: 3), batch: 2, checkpointing: .recompute, context)
   }
 
   /// A grid of one part of rows has the bits of data parallelism.
-  @Test func wholeSamplesHaveTheBitsOfDataParallelism() throws {
+  @Test(arguments: Context.paths)
+  func wholeSamplesHaveTheBitsOfDataParallelism(context: Context) throws {
     let images = uniform([5, 13, 11, 2], seed: 5)
     func gradients(sharded: Bool) throws -> [[Float]] {
       try ThreadCommunicator.run(ranks: 3) { communicator in
@@ -85,7 +92,7 @@ import Testing
         let part = box(images, sharding.layout(of: images.shape).box(of: communicator.rank))
         let network = try Self.network(.cp)
         let pass = Pass(
-          isTraining: true, communicator: communicator,
+          isTraining: true, communicator: communicator, context: context,
           sharding: sharded ? sharding.layout(of: images.shape) : nil)
         let (logits, pullback) = try network.forward(part, pass)
         _ = try pullback(logits)

@@ -1,5 +1,5 @@
-import Collectives
 import Kernels
+import TestSupport
 import Testing
 
 @testable import Training
@@ -7,7 +7,7 @@ import Testing
 /// What every layer of the demo network computes, on several threads.
 @Suite(.serialized) struct ThreadsTests {
   /// Logits and every gradient.
-  private func step(form: String, threads: Int) throws -> [[Float]] {
+  private func step(form: String, threads: Int, _ context: Context) throws -> [[Float]] {
     ThreadPool.use(count: threads)
     defer { ThreadPool.use(count: 1) }
     let network = try Network(
@@ -20,7 +20,7 @@ import Testing
     }
     let images = Tensor<Float>(shape: shape, elements: pixels)
     let (logits, pullback) = try network.forward(
-      images, Pass(isTraining: true, communicator: SingleCommunicator()))
+      images, alone(in: context))
     let loss = try softmaxCrossEntropy(logits: logits, labels: (0..<48).map { $0 % 10 })
     _ = try pullback(loss.gradient)
     var optimizer = StochasticGradientDescent(parameters: network.parameters, momentum: 0.9)
@@ -29,12 +29,12 @@ import Testing
       + network.parameters.flatMap { [$0.gradient.elements, $0.value.elements] }
   }
 
-  @Test(arguments: ["dense", "cp", "tk", "tt"])
-  func aStepHasTheSameBitsOnAnyNumberOfThreads(form: String) throws {
-    let expected = try step(form: form, threads: 1)
+  @Test(arguments: ["dense", "cp", "tk", "tt"], Context.paths)
+  func aStepHasTheSameBitsOnAnyNumberOfThreads(form: String, context: Context) throws {
+    let expected = try step(form: form, threads: 1, context)
     #expect(expected.joined().allSatisfy { $0.isFinite })
     for threads in [2, 3, 7] {
-      #expect(try step(form: form, threads: threads) == expected, "\(threads) threads")
+      #expect(try step(form: form, threads: threads, context) == expected, "\(threads) threads")
     }
   }
 }

@@ -16,23 +16,24 @@ import Testing
 
   /// Logits, gradients of all parameters and running statistics after a step.
   private func step(
-    _ form: String, in parts: [Range<Int>]?, threads: Int = 1
+    _ form: String, in parts: [Range<Int>]?, threads: Int = 1, _ context: Context
   ) throws -> [Tensor<Float>] {
     ThreadPool.use(count: threads)
     defer { ThreadPool.use(count: 1) }
     let network = try Self.network(form)
     network.resetGradients()
     let (logits, pullback) =
-      try parts.map { try network.forward(Self.images, alone, in: $0) }
-      ?? network.forward(Self.images, alone)
+      try parts.map { try network.forward(Self.images, alone(in: context), in: $0) }
+      ?? network.forward(Self.images, alone(in: context))
     _ = try pullback(softmaxCrossEntropy(logits: logits, labels: Self.labels).gradient)
     return [logits] + network.parameters.map(\.gradient) + network.state.map(\.value)
   }
 
-  @Test(arguments: ["dense", "cp", "tk"]) func tilesAddUpToTheBatch(form: String) throws {
-    let whole = try step(form, in: nil)
+  @Test(arguments: ["dense", "cp", "tk"], Context.paths)
+  func tilesAddUpToTheBatch(form: String, context: Context) throws {
+    let whole = try step(form, in: nil, context)
     for parts in [[0..<4, 4..<8, 8..<11], [0..<1, 1..<11], [0..<11]] {
-      let tiled = try step(form, in: parts)
+      let tiled = try step(form, in: parts, context)
       for (tile, expected) in zip(tiled, whole) {
         #expect(mismatchOfParts(tile, expected) < 1e-4, "\(parts)")
       }
@@ -40,11 +41,12 @@ import Testing
   }
 
   /// Threads take tiles, or share the kernels of one.
-  @Test func theSameBitsOnAnyNumberOfThreads() throws {
+  @Test(arguments: Context.paths)
+  func theSameBitsOnAnyNumberOfThreads(context: Context) throws {
     let parts = (0..<11).map { $0..<$0 + 1 }
-    let expected = try step("cp", in: parts)
+    let expected = try step("cp", in: parts, context)
     for threads in [2, 3, 7] {
-      let found = try step("cp", in: parts, threads: threads)
+      let found = try step("cp", in: parts, threads: threads, context)
       for (found, expected) in zip(found, expected) {
         #expect(found.elements == expected.elements, "\(threads) threads")
       }

@@ -1,6 +1,8 @@
 import Collectives
 import Foundation
+import Kernels
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Training
@@ -68,7 +70,8 @@ import Testing
   }
 
   /// Thirty steps on 8 ranks that share rows, and on one rank.
-  @Test func theResultDoesNotDependOnTheChoice() throws {
+  @Test(arguments: Context.paths)
+  func theResultDoesNotDependOnTheChoice(context: Context) throws {
     try withTemporaryFolder { folder in
       var configuration = smallRun(in: folder)
       configuration.data.trainingSamples = 16
@@ -80,12 +83,12 @@ import Testing
       configuration.training.maxSteps = 30
       configuration.training.checkpointSteps = nil
       configuration.optimizer.learningRate = 0.01
-      try trainOnThreads(configuration, ranks: 1)
+      try trainOnThreads(configuration, ranks: 1, context: context)
       let expected = try stepLosses(configuration.output)
       configuration.output += "-auto"
       configuration.training.parallelism = .auto
       let sharding = Mutex<Sharding?>(nil)
-      try trainOnThreads(configuration, ranks: 8) { event in
+      try trainOnThreads(configuration, ranks: 8, context: context) { event in
         if case .started(let run) = event { sharding.withLock { $0 = run.sharding } }
       }
       #expect(sharding.withLock { $0 }.map { $0.rows > 1 } ?? false)
@@ -99,14 +102,15 @@ import Testing
   }
 
   /// Batches of 5, the last of 2: on 3 ranks samples are shared, but the last batch has too few.
-  @Test func autoWithEnoughSamplesHasTheBitsOfData() throws {
+  @Test(arguments: Context.paths)
+  func autoWithEnoughSamplesHasTheBitsOfData(context: Context) throws {
     try withTemporaryFolder { folder in
       var configuration = smallRun(in: folder)
-      try trainOnThreads(configuration, ranks: 3)
+      try trainOnThreads(configuration, ranks: 3, context: context)
       let expected = try stepLosses(configuration.output)
       configuration.output += "-auto"
       configuration.training.parallelism = .auto
-      try trainOnThreads(configuration, ranks: 3)
+      try trainOnThreads(configuration, ranks: 3, context: context)
       #expect(try stepLosses(configuration.output) == expected)
     }
   }

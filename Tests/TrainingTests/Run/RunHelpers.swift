@@ -1,6 +1,7 @@
 import Collectives
 import Formats
 import Foundation
+import Kernels
 
 @testable import Training
 
@@ -28,10 +29,13 @@ func smallRun(in folder: String) -> TrainingConfiguration {
 @discardableResult
 func trainOnThreads(
   _ configuration: TrainingConfiguration, ranks: Int, resume: String? = nil,
+  context: Context = .process,
   observe: @escaping @Sendable (TrainingEvent) throws -> Void = { _ in }
 ) throws -> [TrainingSummary] {
   try ThreadCommunicator.run(ranks: ranks) { communicator in
-    try train(configuration, communicator: communicator, resume: resume, observe: observe)
+    try train(
+      configuration, communicator: communicator, resume: resume, context: context,
+      observe: observe)
   }
 }
 

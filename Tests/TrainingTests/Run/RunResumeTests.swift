@@ -1,6 +1,8 @@
 import Collectives
 import Formats
 import Foundation
+import Kernels
+import TestSupport
 import Testing
 
 @testable import Training
@@ -10,21 +12,26 @@ import Testing
   /// after, goes on to the same bits as one that was never stopped.
   @Test(arguments: [1, 2], ["sgd", "adam"])
   func aResumedRunHasTheSameBits(ranks: Int, optimizer: String) throws {
+    for context in Context.paths { try resumed(ranks, optimizer, context) }
+  }
+
+  private func resumed(_ ranks: Int, _ optimizer: String, _ context: Context) throws {
     try withTemporaryFolder { folder in
       var configuration = smallRun(in: folder)
       configuration.optimizer.kind = try #require(.init(rawValue: optimizer))
       if optimizer == "adam" { configuration.optimizer.learningRate = 0.003 }
-      try trainOnThreads(configuration, ranks: ranks)
+      try trainOnThreads(configuration, ranks: ranks, context: context)
       let whole = configuration.output
       for stop in [1, 3, 4, 5, 8] {
         configuration.output = folder + "/stopped\(stop)"
         let run = configuration.output
         #expect(throws: Crash.self) {
-          try trainOnThreads(configuration, ranks: ranks) { event in
+          try trainOnThreads(configuration, ranks: ranks, context: context) { event in
             if case .step(let record) = event, record.step == stop { throw Crash() }
           }
         }
-        let summaries = try trainOnThreads(configuration, ranks: ranks, resume: run)
+        let summaries = try trainOnThreads(
+          configuration, ranks: ranks, resume: run, context: context)
         #expect(summaries.allSatisfy { $0.steps == 8 && $0.epochs == 2 })
         #expect(try losses(run) == losses(whole), "stopped after step \(stop)")
         #expect(

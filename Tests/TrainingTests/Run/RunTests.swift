@@ -1,6 +1,8 @@
 import Collectives
 import Formats
 import Foundation
+import Kernels
+import TestSupport
 import Testing
 
 @testable import Training
@@ -73,15 +75,15 @@ import Testing
   }
 
   /// Uneven and empty parts of the batch included: batches of 5 and 2 samples on up to 4 ranks.
-  @Test(arguments: ["cp", "dense"])
-  func lossesDoNotDependOnTheNumberOfRanks(form: String) throws {
+  @Test(arguments: ["cp", "dense"], Context.paths)
+  func lossesDoNotDependOnTheNumberOfRanks(form: String, context: Context) throws {
     try withTemporaryFolder { folder in
       var expected: [[Double]] = []
       for ranks in 1...4 {
         var configuration = smallRun(in: folder)
         configuration.model.form = form
         configuration.output += "\(ranks)"
-        let summaries = try trainOnThreads(configuration, ranks: ranks)
+        let summaries = try trainOnThreads(configuration, ranks: ranks, context: context)
         #expect(summaries.count == ranks)
         #expect(Set(summaries).count == 1)
         let found = try losses(configuration.output)
@@ -94,14 +96,15 @@ import Testing
     }
   }
 
-  @Test func learns() throws {
+  @Test(arguments: Context.paths) func learns(context: Context) throws {
     try withTemporaryFolder { folder in
       var configuration = smallRun(in: folder)
       configuration.data.trainingSamples = 120
       configuration.data.testSamples = 60
       configuration.training.batchSize = 20
       configuration.training.epochs = 4
-      let summary = try #require(try trainOnThreads(configuration, ranks: 2).first)
+      let summary = try #require(
+        try trainOnThreads(configuration, ranks: 2, context: context).first)
       #expect(summary.testAccuracy > 0.8, "chance is a third")
       #expect(summary.trainLoss < 0.5, "ln 3 is 1.1")
     }

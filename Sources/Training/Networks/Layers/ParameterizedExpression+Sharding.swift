@@ -16,6 +16,7 @@ extension ParameterizedExpression {
   struct ShardedKey: Hashable {
     let layouts: Layouts
     let communicator: ObjectIdentifier
+    let context: Context
   }
 
   /// The plan with the least time. It is free in what happens between the two layouts: rows may be
@@ -40,7 +41,7 @@ extension ParameterizedExpression {
   func forward(
     _ input: Tensor<Float>, _ pass: Pass, sharded layouts: Layouts
   ) throws -> (output: Tensor<Float>, pullback: Pullback) {
-    let contraction = try contraction(layouts, pass.communicator)
+    let contraction = try contraction(layouts, pass)
     let boxes = [input] + parameters.map(\.value)
     guard pass.isTraining else { return (try contraction(boxes), noPullback(name)) }
     let result: Tensor<Float>
@@ -62,11 +63,13 @@ extension ParameterizedExpression {
   }
 
   private func contraction(
-    _ layouts: Layouts, _ communicator: any Communicator
+    _ layouts: Layouts, _ pass: Pass
   ) throws -> DistributedContraction<Float> {
-    let key = ShardedKey(layouts: layouts, communicator: ObjectIdentifier(communicator))
+    let key = ShardedKey(
+      layouts: layouts, communicator: ObjectIdentifier(pass.communicator), context: pass.context)
     if let contraction = sharded[key] { return contraction }
-    let contraction = try DistributedContraction<Float>(plan(layouts), communicator: communicator)
+    let contraction = try DistributedContraction<Float>(
+      plan(layouts), communicator: pass.communicator, context: pass.context)
     sharded[key] = contraction
     return contraction
   }

@@ -3,8 +3,8 @@ import Kernels
 import Planning
 import Synchronization
 
-/// An expression of an input and parameters, planned once for every input shape that comes by: the
-/// contraction in a layer.
+/// An expression of an input and parameters, planned once for every input shape that comes by, and for
+/// every context: the contraction in a layer.
 ///
 /// Batches come in a few sizes only (whole, the last of an epoch, evaluation), so the plans are
 /// kept.
@@ -18,10 +18,15 @@ final class ParameterizedExpression {
   /// Whether anything before the layer needs a gradient.
   let needsInputGradient: Bool
   let checkpointing: Checkpointing
-  private let contractions = Mutex<[[Int]: Contraction<Float>]>([:])
+  private let contractions = Mutex<[Key: Contraction<Float>]>([:])
   /// Of sharded inputs.
   var plans: [Layouts: DistributedPlan] = [:]
   var sharded: [ShardedKey: DistributedContraction<Float>] = [:]
+
+  private struct Key: Hashable {
+    let shape: [Int]
+    let context: Context
+  }
 
   init(
     name: String, text: String, rules: ConvRules = ConvRules(), parameters: [Parameter],
@@ -41,7 +46,7 @@ final class ParameterizedExpression {
   ) {
     let operands = [input] + parameters.map(\.value)
     guard input.count > 0 else { return try forwardEmpty(operands) }
-    let contraction = try contraction(operands.map(\.shape))
+    let contraction = try contraction(input.shape, pass.context)
     guard pass.isTraining else {
       return (try contraction(operands), noPullback(name))
     }
@@ -66,13 +71,15 @@ final class ParameterizedExpression {
   /// Which operands need a gradient.
   var needed: [Bool] { [needsInputGradient] + parameters.map { _ in true } }
 
-  private func contraction(_ shapes: [[Int]]) throws -> Contraction<Float> {
+  private func contraction(_ shape: [Int], _ context: Context) throws -> Contraction<Float> {
+    let key = Key(shape: shape, context: context)
     // Other threads wait for the plan that they need too.
-    try contractions.withLock { contractions in
-      if let contraction = contractions[shapes[0]] { return contraction }
-      let plan = try Plan(fastest: bound(shapes[0]), needsGradient: needed)
-      let contraction = try Contraction<Float>(plan, checkpointing: checkpointing)
-      contractions[shapes[0]] = contraction
+    return try contractions.withLock { contractions in
+      if let contraction = contractions[key] { return contraction }
+      let plan = try Plan(fastest: bound(shape), needsGradient: needed, context: context)
+      let contraction = try Contraction<Float>(
+        plan, checkpointing: checkpointing, context: context)
+      contractions[key] = contraction
       return contraction
     }
   }
