@@ -52,6 +52,25 @@ public protocol TensorElement: BinaryFloatingPoint, Sendable {
   /// Transforms of minimal filtering (see `convoy_winograd_f32`).
   static func winograd(
     _ shape: ConvoyWinograd, _ from: UnsafePointer<Self>, _ to: UnsafeMutablePointer<Self>)
+
+  /// Raises what is there to the magnitudes of a strided tensor (see `convoy_magnitudes_f32`).
+  static func magnitudes(
+    extents: [Int], to: UnsafeMutablePointer<ConvoyMagnitude>, _ toStrides: [Int],
+    from: UnsafePointer<Self>, _ fromStrides: [Int])
+
+  /// The largest magnitude of elements that follow each other (see `convoy_largest_f32`).
+  static func largestMagnitude(_ from: UnsafePointer<Self>, count: Int) -> ConvoyMagnitude
+}
+
+extension TensorElement {
+  /// The exponent of a magnitude: biased, 0 of 0 alone.
+  static func exponent(of magnitude: ConvoyMagnitude) -> Int {
+    // Of a double the upper half. Subnormal numbers have the exponent of the least normal one.
+    magnitude == 0 ? 0 : max(1, Int(magnitude >> ConvoyMagnitude(31 - exponentBitCount)))
+  }
+
+  /// The exponent of infinity and NaN; that of 1 is half as much.
+  static var infiniteExponent: Int { 1 << exponentBitCount - 1 }
 }
 
 extension Float: TensorElement {
@@ -80,6 +99,19 @@ extension Float: TensorElement {
     _ shape: ConvoyWinograd, _ from: UnsafePointer<Float>, _ to: UnsafeMutablePointer<Float>
   ) {
     withUnsafePointer(to: shape) { convoy_winograd_f32($0, from, to) }
+  }
+
+  public static func magnitudes(
+    extents: [Int], to: UnsafeMutablePointer<ConvoyMagnitude>, _ toStrides: [Int],
+    from: UnsafePointer<Float>, _ fromStrides: [Int]
+  ) {
+    convoy_magnitudes_f32(extents.count, extents, to, toStrides, from, fromStrides)
+  }
+
+  public static func largestMagnitude(
+    _ from: UnsafePointer<Float>, count: Int
+  ) -> ConvoyMagnitude {
+    convoy_largest_f32(count, from)
   }
 
   public static func multiplyAdd(
@@ -141,6 +173,19 @@ extension Double: TensorElement {
     _ shape: ConvoyWinograd, _ from: UnsafePointer<Double>, _ to: UnsafeMutablePointer<Double>
   ) {
     withUnsafePointer(to: shape) { convoy_winograd_f64($0, from, to) }
+  }
+
+  public static func magnitudes(
+    extents: [Int], to: UnsafeMutablePointer<ConvoyMagnitude>, _ toStrides: [Int],
+    from: UnsafePointer<Double>, _ fromStrides: [Int]
+  ) {
+    convoy_magnitudes_f64(extents.count, extents, to, toStrides, from, fromStrides)
+  }
+
+  public static func largestMagnitude(
+    _ from: UnsafePointer<Double>, count: Int
+  ) -> ConvoyMagnitude {
+    convoy_largest_f64(count, from)
   }
 
   public static func multiplyAdd(

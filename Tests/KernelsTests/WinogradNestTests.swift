@@ -48,7 +48,7 @@ import Testing
     _ nest: WinogradNest, count: Int, _ p: [Element], _ q: [Element], adding: [Element]?
   ) -> [Element] {
     onArrays(workspaceCount: nest.workspaceCount, count: count, p, q, adding: adding) {
-      nest.run(into: $0, $1, $2, workspace: $3, adding: adding != nil)
+      _ = nest.run(into: $0, $1, $2, workspace: $3, adding: adding != nil)
     }
   }
 

@@ -6,6 +6,7 @@
 #include "InstructionLevel.h"
 #include "LaneProducts.h"
 #include "Layers.h"
+#include "Magnitudes.h"
 #include "Memory.h"
 #include "Threads.h"
 #include "Winograd.h"

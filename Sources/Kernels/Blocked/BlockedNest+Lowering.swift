@@ -168,6 +168,7 @@ extension BlockedNest.Problem {
     let reorderingCost = reorderings.reduce(0.0) { $0 + $1.nanoseconds }
     return BlockedNest(
       context: context, kernel: choice.kernel, otherHasLanes: otherHasLanes,
+      isPadded: Array(mustPad[1...]),
       reorderings: reorderings, lanesSource: a,
       lanesInside: choice.lanesInside,
       places: layouts.map(\.place), laneLevel: laneLevel,

@@ -31,6 +31,8 @@ struct BlockedNest: Sendable {
   let kernel: Kernel
   /// Whether the second source has the lanes too.
   let otherHasLanes: Bool
+  /// Of either source, whether a copy holds zeros that are no elements of it.
+  let isPadded: [Bool]
   let reorderings: [Reordering]
   /// Which source has the lanes: 1 or 2.
   let lanesSource: Int

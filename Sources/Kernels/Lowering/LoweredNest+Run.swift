@@ -2,6 +2,9 @@ extension LoweredNest {
   /// Computes the destination from the two sources; what it held before is overwritten, or added
   /// to.
   ///
+  /// What is not finite in a source stays exactly where the definition puts it: an index outside a tensor
+  /// contributes no term.
+  ///
   /// - Parameters:
   ///   - destination: `destinationCount` elements, overlapping none of the others.
   ///   - p: the first source of the role that is written (`ContractionNest.Role.sources`).
@@ -21,11 +24,51 @@ extension LoweredNest {
     case .strided(let nest):
       nest.run(into: destination, p, q, workspace: workspace, adding: adding)
     case .blocked(let nest):
+      // Zeros around a copy are no terms, but times what is not finite they are NaN. That is looked for in what is
+      // smaller, the source that meets them or the result.
+      let mustCheck = (nest.isPadded[0], nest.isPadded[1])
+      let checksFirst = adding || meetingCount(mustCheck) <= destinationCount
+      if checksFirst, !areFinite(mustCheck, p, q) {
+        return runInPlace(into: destination, p, q, adding: adding)
+      }
       nest.run(into: destination, p, q, workspace: workspace, adding: adding)
+      if !checksFirst, !isFinite(destination, destinationCount), !areFinite(mustCheck, p, q) {
+        runInPlace(into: destination, p, q, adding: false)
+      }
     case .dot(let nest):
       nest.run(into: destination, p, q, adding: adding)
     case .winograd(let nest):
-      nest.run(into: destination, p, q, workspace: workspace, adding: adding)
+      if !nest.run(into: destination, p, q, workspace: workspace, adding: adding) {
+        runInPlace(into: destination, p, q, adding: adding)
+      }
     }
+  }
+
+  /// Elements of the sources that meet the padding of the other.
+  private func meetingCount(_ isPadded: (Bool, Bool)) -> Int {
+    (isPadded.0 ? nest.count(roles[2]) : 0) + (isPadded.1 ? nest.count(roles[1]) : 0)
+  }
+
+  /// Whether the sources that meet the padding of the other are finite.
+  private func areFinite<Element: TensorElement>(
+    _ isPadded: (Bool, Bool), _ p: UnsafePointer<Element>, _ q: UnsafePointer<Element>
+  ) -> Bool {
+    (!isPadded.0 || isFinite(q, nest.count(roles[2])))
+      && (!isPadded.1 || isFinite(p, nest.count(roles[1])))
+  }
+
+  private func isFinite<Element: TensorElement>(
+    _ start: UnsafePointer<Element>, _ count: Int
+  ) -> Bool {
+    Element.exponent(of: Element.largestMagnitude(start, count: count)) < Element.infiniteExponent
+  }
+
+  /// By loops over the tensors as they lie, which meet no index outside of them.
+  private func runInPlace<Element: TensorElement>(
+    into destination: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
+    _ q: UnsafePointer<Element>, adding: Bool
+  ) {
+    LoweredStridedNest(nest, roles: roles, context: context, inPlace: true)
+      .run(into: destination, p, q, workspace: destination, adding: adding)
   }
 }

@@ -22,6 +22,10 @@ public struct LoweredNest: Sendable {
   let way: Way
   /// Elements of the tensor that is written.
   public let destinationCount: Int
+  /// What is lowered, and for what: once more, where sources are not finite and padding must not meet them.
+  let nest: ContractionNest
+  let roles: [ContractionNest.Role]
+  let context: Context
 
   /// Scratch elements that `run` needs.
   public var workspaceCount: Int {
@@ -53,6 +57,7 @@ public struct LoweredNest: Sendable {
     _ nest: ContractionNest, writing written: ContractionNest.Role, context: Context = .process
   ) {
     let roles = [written, written.sources.0, written.sources.1]
+    (self.nest, self.roles, self.context) = (nest, roles, context)
     destinationCount = nest.count(written)
     let path = context.path
     let strided = LoweredStridedNest(nest, roles: roles, context: context)
@@ -73,6 +78,17 @@ public struct LoweredNest: Sendable {
       best = (.winograd(winograd), winograd.nanoseconds)
     }
     way = best.way
+  }
+
+  /// Run in a way that need not be the fastest.
+  init(
+    _ nest: ContractionNest, writing written: ContractionNest.Role, context: Context, way: Way
+  ) {
+    self.nest = nest
+    self.context = context
+    self.way = way
+    roles = [written, written.sources.0, written.sources.1]
+    destinationCount = nest.count(written)
   }
 
   var blocked: BlockedNest? { if case .blocked(let nest) = way { nest } else { nil } }

@@ -36,10 +36,14 @@ struct LoweredStridedNest: Sendable {
     let count: Int
   }
 
-  init(_ nest: ContractionNest, roles: [ContractionNest.Role], context: Context) {
+  /// - Parameter inPlace: whether no tensor is copied, so that no workspace is needed.
+  init(
+    _ nest: ContractionNest, roles: [ContractionNest.Role], context: Context, inPlace: Bool = false
+  ) {
     let written = roles[0]
     destinationCount = nest.count(written)
-    let candidates = nest.candidateOrders(roles: roles)
+    let candidates =
+      inPlace ? roles.map { _ in [.asGiven] } : nest.candidateOrders(roles: roles)
     var best: (orders: [TensorOrder], view: StridedNest, choice: KernelChoice, time: Double)?
     for d in candidates[0] {
       for p in candidates[1] {

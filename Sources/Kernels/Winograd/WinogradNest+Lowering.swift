@@ -176,12 +176,15 @@ extension WinogradNest.Workspace {
     tapPlane = inputsAtOnce * lanes + lanes
     tapBlock = points * tapPlane
     let packedCount = rows.taps * columns.taps * inputsAtOnce * packedBlocks * lanes
+    let directCount =
+      points * channels + rows.results * columns.results * outputBlocks * lanes
     if groups == 1 {
       if writesTaps { results = put(resultBlock * outputBlocks) }
       let shared = count
       if !writesTaps { results = put(resultBlock * blocks) }
       taps = put(tapBlock * blocks)
       packedTaps = put(packedCount)
+      direct = put(directCount)
       partStep = count - shared
       if tiles <= WinogradNest.fewTiles || blocks == 1 {
         parts = min(WinogradNest.mostParts, (outputBlocks + blocks - 1) / blocks)
@@ -196,6 +199,7 @@ extension WinogradNest.Workspace {
     count = runs * runStep
     if !writesTaps { taps = put(tapBlock * outputBlocks) }
     packedTaps = put(packedCount)
+    direct = put(directCount)
   }
 }
 

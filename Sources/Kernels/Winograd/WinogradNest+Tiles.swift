@@ -77,6 +77,33 @@ extension WinogradNest {
     }
   }
 
+  /// One tile of the data, without what points are made of it.
+  func loadData<Element: TensorElement>(
+    _ sample: Int, _ row: Int, _ column: Int, _ x: UnsafePointer<Element>,
+    to copy: UnsafeMutablePointer<Element>
+  ) {
+    let channels = padded(inputs)
+    load(
+      data, sample, x, to: copy, [columns.points * channels, channels] + data.packedChannels,
+      Runs(rows.start + row * rows.results, rows.points, rows.dataExtent, rows.isCircular),
+      Runs(
+        columns.start + column * columns.results, columns.points, columns.dataExtent,
+        columns.isCircular))
+  }
+
+  /// One tile of the results.
+  func loadResults<Element: TensorElement>(
+    _ sample: Int, _ row: Int, _ column: Int, _ y: UnsafePointer<Element>,
+    to copy: UnsafeMutablePointer<Element>
+  ) {
+    let channels = padded(outputs)
+    load(
+      results, sample, y, to: copy,
+      [columns.results * channels, channels] + results.packedChannels,
+      Runs(row * rows.results, rows.results, rows.extent, false),
+      Runs(column * columns.results, columns.results, columns.extent, false))
+  }
+
   func loadResults<Element: TensorElement>(
     _ group: Range<Int>, _ y: UnsafePointer<Element>, _ workspace: UnsafeMutablePointer<Element>
   ) {

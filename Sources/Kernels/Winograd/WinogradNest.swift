@@ -127,24 +127,30 @@ struct WinogradNest: Sendable {
     var tapBlock = 0
     /// Taps with the outputs innermost, [input][row][column][output] or [row][column][input][output].
     var packedTaps = 0
+    /// One tile that is computed directly, of each part.
+    var direct = 0
     var count = 0
   }
 
+  /// - Returns: `false` where the source without the data has what is not finite; nothing is written then.
   func run<Element: TensorElement>(
     into destination: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
     _ q: UnsafePointer<Element>, workspace: UnsafeMutablePointer<Element>, adding: Bool
-  ) {
+  ) -> Bool {
     let (x, other) = dataIsFirst ? (p, q) : (q, p)
+    guard let outliers = outliers(x, other) else { return false }
     if writesTaps {
-      writeTaps(into: destination, x, other, workspace, adding: adding)
+      writeTaps(into: destination, x, other, workspace, outliers, adding: adding)
     } else {
-      writeResults(into: destination, x, other, workspace, adding: adding)
+      writeResults(into: destination, x, other, workspace, outliers, adding: adding)
     }
+    return true
   }
 
   private func writeResults<Element: TensorElement>(
     into y: UnsafeMutablePointer<Element>, _ x: UnsafePointer<Element>,
-    _ w: UnsafePointer<Element>, _ workspace: UnsafeMutablePointer<Element>, adding: Bool
+    _ w: UnsafePointer<Element>, _ workspace: UnsafeMutablePointer<Element>,
+    _ outliers: Outliers, adding: Bool
   ) {
     if !hasOneGroup {
       packTaps(0..<outputBlocks, 0..<inputs, w, workspace)
@@ -176,17 +182,21 @@ struct WinogradNest: Sendable {
         }
         for block in blocks { untransformResults(group.count, block, part, copies: own) }
       }
+      clearResults(outliers, group, own)
       storeResults(group, y, own, adding: adding)
     }
+    addResults(of: outliers, to: y, x, w, workspace)
   }
 
   private func writeTaps<Element: TensorElement>(
     into w: UnsafeMutablePointer<Element>, _ x: UnsafePointer<Element>,
-    _ y: UnsafePointer<Element>, _ workspace: UnsafeMutablePointer<Element>, adding: Bool
+    _ y: UnsafePointer<Element>, _ workspace: UnsafeMutablePointer<Element>,
+    _ outliers: Outliers, adding: Bool
   ) {
     eachGroup(workspace) { group, own, isFirst in
       loadData(group, x, own)
       loadResults(group, y, own)
+      clearPoints(outliers, group, own)
       eachBlocks(own) { blocks, part in
         for first in stride(from: 0, to: inputs, by: layout.inputsAtOnce) {
           let some = first..<min(first + layout.inputsAtOnce, inputs)
@@ -205,6 +215,7 @@ struct WinogradNest: Sendable {
             ThreadPool.run(count: blocks.count) {
               untransformTaps(blocks.lowerBound + $0, some, part)
             }
+            addTaps(of: outliers, blocks, some, x, y, part)
             unpackTaps(blocks, some, w, part, adding: adding)
           }
         }
@@ -220,6 +231,7 @@ struct WinogradNest: Sendable {
       }
       untransformTaps(block, 0..<inputs, workspace)
     }
+    addTaps(of: outliers, 0..<outputBlocks, 0..<inputs, x, y, workspace)
     unpackTaps(0..<outputBlocks, 0..<inputs, w, workspace, adding: adding)
   }
 

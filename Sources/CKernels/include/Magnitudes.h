@@ -1,0 +1,22 @@
+// Magnitudes of elements, to find those that a kernel must not meet.
+#pragma once
+#include <stdint.h>
+
+#include "VectorTargets.h"
+
+/// A magnitude as a number of 31 bits that grows with it: the sign of a float left out, or of a double and
+/// without its lower half. What is not finite has the largest numbers, a NaN none less than infinity.
+typedef uint32_t ConvoyMagnitude;
+
+/// to[Σ i·to_strides] = the larger of itself and the magnitude of from[Σ i·from_strides], for all indices i: where
+/// a stride in `to` is 0, the largest along that dimension. Extents and strides stand outermost first; rank ≤ 64.
+void convoy_magnitudes_f32(
+    long rank, const long *extents, ConvoyMagnitude *to, const long *to_strides, const float *from,
+    const long *from_strides);
+void convoy_magnitudes_f64(
+    long rank, const long *extents, ConvoyMagnitude *to, const long *to_strides, const double *from,
+    const long *from_strides);
+
+/// The largest magnitude of elements that follow each other; 0 of none.
+ConvoyMagnitude convoy_largest_f32(long count, const float *from);
+ConvoyMagnitude convoy_largest_f64(long count, const double *from);

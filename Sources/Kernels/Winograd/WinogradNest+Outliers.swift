@@ -1,0 +1,171 @@
+import CKernels
+
+/// Which tiles minimal filtering leaves to direct sums.
+///
+/// A tile's results are off by some 1e-6 of the largest terms that the tile could have, whichever of them they are made
+/// of. That may be no more than 2⁻¹⁶ of the terms that a result does have, and of those of a typical result of its image
+/// (`docs/accuracy.md`): so a tile whose largest window is far above its image's median window, and above the least of
+/// its own, is computed as it is defined. So is one that holds what is not finite, and where products come near to
+/// the ends of what floating point can hold.
+extension WinogradNest {
+  /// Marks of tiles, [row][column], rows counted through all samples.
+  struct Outliers {
+    private let isMarked: [Bool]
+    private let columns: Int
+    private let isEmpty: Bool
+
+    init(_ isMarked: [Bool], columns: Int) {
+      (self.isMarked, self.columns) = (isMarked, columns)
+      isEmpty = !isMarked.contains(true)
+    }
+
+    /// The marked tiles of some rows.
+    func tiles(_ rows: Range<Int>) -> [(row: Int, column: Int)] {
+      guard !isEmpty else { return [] }
+      return (rows.lowerBound * columns..<rows.upperBound * columns).filter { isMarked[$0] }
+        .map { ($0 / columns, $0 % columns) }
+    }
+  }
+
+  /// Of the taps: the median of their exponents, and the largest.
+  private struct TapExponents {
+    let median: Int
+    let largest: Int
+  }
+
+  /// How far a tile's largest window may be above the median, as a power of two: further where more terms are
+  /// added up, whose typical size then is further above that of one outlier's error.
+  private var headroom: Int {
+    inputs >= 32 ? 8 : inputs >= 8 ? 7 : inputs >= 3 ? 6 : 5
+  }
+
+  /// Which tiles are outliers; `nil` where the other source has what is not finite, which padding must
+  /// not meet.
+  ///
+  /// - Parameters:
+  ///   - x: the data.
+  ///   - other: the taps, or the results where taps are written.
+  func outliers<Element: TensorElement>(
+    _ x: UnsafePointer<Element>, _ other: UnsafePointer<Element>
+  ) -> Outliers? {
+    let taps = writesTaps ? nil : tapExponents(other)
+    if let taps, taps.largest >= Element.infiniteExponent { return nil }
+    var isMarked = Array(repeating: false, count: rowCount * columns.tiles)
+    let isFinite = isMarked.withUnsafeMutableBufferPointer { marks in
+      guard let marks = marks.baseAddress else { return true }
+      return mark(marks, x, results: writesTaps ? other : nil, taps)
+    }
+    return isFinite ? Outliers(isMarked, columns: columns.tiles) : nil
+  }
+
+  /// - Returns: whether all results are finite, where taps are written.
+  private func mark<Element: TensorElement>(
+    _ marks: UnsafeMutablePointer<Bool>, _ x: UnsafePointer<Element>,
+    results y: UnsafePointer<Element>?, _ taps: TapExponents?
+  ) -> Bool {
+    let samples = sampleCount
+    let elements = Double(rows.dataExtent * columns.dataExtent * inputs)
+    let finite = UnsafeMutablePointer<Bool>.allocate(capacity: samples)
+    defer { finite.deallocate() }
+    ThreadPool.run(over: samples, nanoseconds: 0.1 * elements * Double(samples)) { range in
+      var counts = ExponentCounts(limit: 2 * Element.infiniteExponent)
+      var windows = WindowMagnitudes(rows: .init(data: rows), columns: .init(data: columns))
+      var results = WindowMagnitudes(rows: .init(results: rows), columns: .init(results: columns))
+      for sample in range {
+        windows.read(data, x + data.samples[sample])
+        finite[sample] = true
+        if let y {
+          results.read(self.results, y + self.results.samples[sample])
+          let largest = results.largest.max() ?? 0
+          finite[sample] = Element.exponent(of: largest) < Element.infiniteExponent
+        }
+        counts.clear()
+        mark(
+          marks + sample * rows.tiles * columns.tiles, windows.largest,
+          y == nil ? nil : results.largest, taps, &counts, Element.self)
+      }
+    }
+    return (0..<samples).allSatisfy { finite[$0] }
+  }
+
+  /// The tiles of one sample.
+  private func mark<Element: TensorElement>(
+    _ marks: UnsafeMutablePointer<Bool>, _ windows: [ConvoyMagnitude],
+    _ results: [ConvoyMagnitude]?, _ taps: TapExponents?, _ counts: inout ExponentCounts,
+    _ type: Element.Type
+  ) {
+    func exponent(_ index: Int) -> Int { Element.exponent(of: windows[index]) }
+    /// Of the other factor of a result's terms.
+    func other(_ index: Int) -> Int { results.map { Element.exponent(of: $0[index]) } ?? 0 }
+    let width = columns.extent
+    for index in windows.indices {
+      let (own, factor) = (exponent(index), other(index))
+      // Where one factor is 0, there is no term.
+      if results == nil || factor > 0 && own > 0 { counts.add(own + factor) }
+    }
+    let median = counts.median
+    let infinite = Element.infiniteExponent
+    // Exponents are biased, each by half of the infinite one.
+    let bias = infinite / 2
+    let one = results == nil ? bias : 2 * bias
+    // Taps that are all 0 make no number.
+    let (typical, most) =
+      taps.map { $0.largest > 0 ? ($0.median, $0.largest) : (bias, bias) }
+      ?? (bias, bias)
+    // Products that are hardly numbers any more: transforms would round them to nothing.
+    let isTiny = median > 0 && median - one + typical - bias < 40 - bias
+    // What taps far above the others add to a tile's excess.
+    let excess = max(0, most - typical - 4)
+    let limit =
+      results == nil
+      ? headroom - excess
+      : min(
+        12, max(4, (rows.extent * width).bitWidth - (rows.extent * width).leadingZeroBitCount - 2))
+    for row in 0..<rows.tiles {
+      for column in 0..<columns.tiles {
+        var (largest, factor, least) = (0, 0, Int.max)
+        for i in row * rows.results..<min((row + 1) * rows.results, rows.extent) {
+          for j in column * columns.results..<min((column + 1) * columns.results, width) {
+            let own = exponent(i * width + j)
+            largest = max(largest, own)
+            least = min(least, own)
+            factor = max(factor, other(i * width + j))
+          }
+        }
+        guard largest > 0 else { continue }
+        let product = largest + factor
+        // Of a sum of a few hundred products, in transforms that add up to twenty times one.
+        let isHuge =
+          largest >= infinite - 8 || factor >= infinite - 8
+          || product - one + most - bias > bias - 24
+        let typicalOrLeast = results == nil ? max(median, least) : median
+        marks[row * columns.tiles + column] =
+          isTiny || isHuge || product > typicalOrLeast + limit
+      }
+    }
+  }
+
+  /// The median is of a sample of the taps, but for the few whose sample is mostly zeros.
+  private func tapExponents<Element: TensorElement>(
+    _ w: UnsafePointer<Element>
+  ) -> TapExponents {
+    let count = tapExtents.reduce(1, *)
+    let largest = Element.exponent(of: Element.largestMagnitude(w, count: count))
+    var counts = ExponentCounts(limit: Element.infiniteExponent)
+    // An odd step: it meets every tap.
+    let step = max(1, count / 4096) | 1
+    var sampled = 0
+    for index in stride(from: 0, to: count, by: step) {
+      let exponent = Element.exponent(of: Element.largestMagnitude(w + index, count: 1))
+      counts.add(exponent)
+      sampled += exponent > 0 ? 1 : 0
+    }
+    if sampled < 64 && step > 1 {
+      counts.clear()
+      for index in 0..<count {
+        counts.add(Element.exponent(of: Element.largestMagnitude(w + index, count: 1)))
+      }
+    }
+    return TapExponents(median: counts.median, largest: largest)
+  }
+}
