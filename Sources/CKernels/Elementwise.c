@@ -1,5 +1,7 @@
 #include "Elementwise.h"
 
+#include "PartialSums.h"
+
 #define ELEMENT float
 #define NAMED(name) name##_f32
 #include "Elementwise.inc"

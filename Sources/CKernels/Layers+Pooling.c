@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "Layers.h"
+#include "RowSums.h"
 #include "VectorTargets.h"
 
 CONVOY_VECTOR_TARGETS
@@ -132,13 +133,13 @@ void convoy_average_pool_backward(
 CONVOY_VECTOR_TARGETS
 void convoy_global_average(
     long batch, long pixels, long channels, const float *restrict x, float *restrict y) {
-  const float weight = 1.0f / (float)pixels;
-  for (long b = 0; b < batch; b++, y += channels) {
-    for (long c = 0; c < channels; c++) y[c] = 0;
-    for (long p = 0; p < pixels; p++, x += channels)
-      for (long c = 0; c < channels; c++) y[c] += x[c];
-    for (long c = 0; c < channels; c++) y[c] *= weight;
-  }
+  double total[rowSumsWidth];
+  for (long b = 0; b < batch; b++, y += channels, x += pixels * channels)
+    for (long first = 0; first < channels; first += rowSumsWidth) {
+      const long columns = channels - first < rowSumsWidth ? channels - first : rowSumsWidth;
+      rowSums(pixels, channels, columns, x + first, total);
+      for (long c = 0; c < columns; c++) y[first + c] = (float)(total[c] / (double)pixels);
+    }
 }
 
 CONVOY_VECTOR_TARGETS

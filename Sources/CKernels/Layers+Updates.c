@@ -1,5 +1,6 @@
 // Sums of gradients and the optimizers' updates.
 #include "Layers.h"
+#include "RowSums.h"
 #include "VectorTargets.h"
 
 CONVOY_VECTOR_TARGETS
@@ -16,8 +17,12 @@ void convoy_add_bias(long rows, long channels, const float *restrict bias, float
 CONVOY_VECTOR_TARGETS
 void convoy_accumulate_rows(
     long rows, long channels, const float *restrict x, float *restrict sum) {
-  for (long r = 0; r < rows; r++)
-    for (long c = 0; c < channels; c++) sum[c] += x[r * channels + c];
+  double total[rowSumsWidth];
+  for (long first = 0; first < channels; first += rowSumsWidth) {
+    const long columns = channels - first < rowSumsWidth ? channels - first : rowSumsWidth;
+    rowSums(rows, channels, columns, x + first, total);
+    for (long c = 0; c < columns; c++) sum[first + c] += (float)total[c];
+  }
 }
 
 CONVOY_VECTOR_TARGETS

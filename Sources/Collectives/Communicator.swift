@@ -6,8 +6,8 @@
 /// root or the parts, all of them throw the same `CollectiveError.mismatchedCalls`, nothing has
 /// been sent, and the group can still be used.
 ///
-/// Reductions add the ranks' values element by element in the order of ranks,
-/// `((x₀ + x₁) + x₂) + …`. So equal runs give equal bits, every rank gets the same bits, all
+/// Reductions add the ranks' values element by element, pairwise in the order of ranks,
+/// `((x₀ + x₁) + (x₂ + x₃)) + …`. So equal runs give equal bits, every rank gets the same bits, all
 /// kinds of communicator give the same bits, and the bits do not depend on how a buffer is cut.
 ///
 /// An implementation supplies `agree`, `startExchange`, `abort` and what tells where a rank is; the

@@ -15,7 +15,12 @@ public protocol TensorElement: BinaryFloatingPoint, Sendable {
   /// `d[i, j] += p[i, j] · q[i, j]` over two strided loops (see `convoy_multiply_add_f32`).
   static func multiplyAdd(
     outer: Int, inner: Int, _ d: UnsafeMutablePointer<Self>, _ ds: ConvoyStrides,
-    _ p: UnsafePointer<Self>, _ ps: ConvoyStrides, _ q: UnsafePointer<Self>, _ qs: ConvoyStrides)
+    _ p: UnsafePointer<Self>, _ ps: ConvoyStrides, _ q: UnsafePointer<Self>, _ qs: ConvoyStrides,
+    low: Int)
+
+  /// Adds what additions have rounded off (see `convoy_settle_f32`).
+  static func settle(
+    _ sums: UnsafeMutablePointer<Self>, low: UnsafePointer<Self>, count: Int)
 
   /// Copies a strided tensor; extents and strides outermost first.
   static func permute(
@@ -116,9 +121,16 @@ extension Float: TensorElement {
 
   public static func multiplyAdd(
     outer: Int, inner: Int, _ d: UnsafeMutablePointer<Float>, _ ds: ConvoyStrides,
-    _ p: UnsafePointer<Float>, _ ps: ConvoyStrides, _ q: UnsafePointer<Float>, _ qs: ConvoyStrides
+    _ p: UnsafePointer<Float>, _ ps: ConvoyStrides, _ q: UnsafePointer<Float>,
+    _ qs: ConvoyStrides, low: Int
   ) {
-    convoy_multiply_add_f32(outer, inner, d, ds, p, ps, q, qs)
+    convoy_multiply_add_f32(outer, inner, d, ds, p, ps, q, qs, low)
+  }
+
+  public static func settle(
+    _ sums: UnsafeMutablePointer<Float>, low: UnsafePointer<Float>, count: Int
+  ) {
+    convoy_settle_f32(count, sums, low)
   }
 
   public static func permute(
@@ -191,9 +203,15 @@ extension Double: TensorElement {
   public static func multiplyAdd(
     outer: Int, inner: Int, _ d: UnsafeMutablePointer<Double>, _ ds: ConvoyStrides,
     _ p: UnsafePointer<Double>, _ ps: ConvoyStrides, _ q: UnsafePointer<Double>,
-    _ qs: ConvoyStrides
+    _ qs: ConvoyStrides, low: Int
   ) {
-    convoy_multiply_add_f64(outer, inner, d, ds, p, ps, q, qs)
+    convoy_multiply_add_f64(outer, inner, d, ds, p, ps, q, qs, low)
+  }
+
+  public static func settle(
+    _ sums: UnsafeMutablePointer<Double>, low: UnsafePointer<Double>, count: Int
+  ) {
+    convoy_settle_f64(count, sums, low)
   }
 
   public static func permute(

@@ -1,7 +1,7 @@
 import Collectives
 
 extension Check {
-  /// Sums, against the sum in the order of ranks that each rank works out for itself.
+  /// Sums, against the pairwise sum in the order of ranks that each rank works out for itself.
   static let reductions: [Check] = [
     Check(description: "allReduce of small integers is exact") { group in
       let sumOfRanks = group.size * (group.size - 1) / 2
@@ -13,17 +13,13 @@ extension Check {
         try expect(doubles == expected.map { Double($0) }, "Double, length \(length)")
       }
     },
-    Check(description: "allReduce adds in the order of ranks, to the bit") { group in
+    Check(description: "allReduce adds pairwise in the order of ranks, to the bit") { group in
       for length in lengths(group) {
         let floats = try group.sum((0..<length).map { Float(sample($0, rank: group.rank)) })
         let doubles = try group.sum((0..<length).map { sample($0, rank: group.rank) })
         for i in 0..<length {
-          var float = Float(sample(i, rank: 0))
-          var double = sample(i, rank: 0)
-          for rank in 1..<max(1, group.size) {
-            float += Float(sample(i, rank: rank))
-            double += sample(i, rank: rank)
-          }
+          let float = pairwiseSum(0..<group.size) { Float(sample(i, rank: $0)) }
+          let double = pairwiseSum(0..<group.size) { sample(i, rank: $0) }
           try expect(
             floats[i].bitPattern == float.bitPattern, "[\(i)] of \(length): \(floats[i]) \(float)")
           try expect(
@@ -56,8 +52,7 @@ extension Check {
         let part = try group.scatterSum(
           (0..<total).map { Float(sample($0, rank: group.rank)) }, counts: counts, part: own.count)
         for i in own {
-          var expected = Float(sample(i, rank: 0))
-          for rank in 1..<max(1, group.size) { expected += Float(sample(i, rank: rank)) }
+          let expected = pairwiseSum(0..<group.size) { Float(sample(i, rank: $0)) }
           try expect(part[i - start].bitPattern == expected.bitPattern, "[\(i)] of \(total)")
         }
       }
@@ -77,6 +72,18 @@ extension Check {
       try expect(Array(whole[own]) == expected, "\(whole[own]), not \(expected)")
     },
   ]
+
+  /// The sum of the largest power of two of ranks that leaves some, and of the rest, each made likewise.
+  private static func pairwiseSum<Element: FloatingPoint>(
+    _ ranks: Range<Int>, _ term: (Int) -> Element
+  ) -> Element {
+    guard ranks.count > 1 else { return term(ranks.lowerBound) }
+    var half = 1
+    while 2 * half < ranks.count { half *= 2 }
+    let middle = ranks.lowerBound + half
+    return pairwiseSum(ranks.lowerBound..<middle, term)
+      + pairwiseSum(middle..<ranks.upperBound, term)
+  }
 
   /// Around the number of ranks, where some parts are empty, and long enough for many.
   private static func lengths(_ group: any Communicator) -> [Int] {

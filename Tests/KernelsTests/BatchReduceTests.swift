@@ -22,6 +22,8 @@ import Testing
       let columns = Int.random(in: 1...60, using: &random)
       let depth = Int.random(in: 1...9, using: &random)
       let count = Int.random(in: 0...5, using: &random)
+      // Short runs, of which some are put aside, or one.
+      let run = [1, 2, 3, .max].randomElement(using: &random) ?? .max
       let width = Int(CONVOY_LANES)
       let (aStep, cStep) = (width + Int.random(in: 0...3, using: &random), lanes + 3)
       // Half a page and a page apart fewer columns are taken at a time.
@@ -53,7 +55,7 @@ import Testing
             let shape = ConvoyBatchReduce(
               level: instructions.level, lanes: lanes, columns: columns, depth: depth, count: count,
               a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_k: aStep,
-              b_k: bDepth, b_j: bColumn, c_j: cStep, adding: adding ? 1 : 0,
+              b_k: bDepth, b_j: bColumn, c_j: cStep, run: run, low: 0, adding: adding ? 1 : 0,
               repeats: repeats, a_r: aRepeat, b_r: bRepeat, c_r: cRepeat)
             Element.batchReduce(shape, a, b, &c)
           }

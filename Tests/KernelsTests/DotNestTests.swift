@@ -54,7 +54,7 @@ import Testing
             let shape = ConvoyDotProducts(
               level: instructions.level, rows: rows, columns: columns, depth: depth, count: count,
               a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_i: aStep,
-              b_j: bStep, c_i: cRow, c_j: cColumn, adding: adding ? 1 : 0)
+              b_j: bStep, c_i: cRow, c_j: cColumn, low: 0, adding: adding ? 1 : 0)
             Element.dotProducts(shape, a, b, &c)
           }
         }
@@ -79,7 +79,7 @@ import Testing
       let shape = ConvoyDotProducts(
         level: instructions.level, rows: 1, columns: 1, depth: 21, count: 1,
         a_offsets: zero.baseAddress,
-        b_offsets: zero.baseAddress, a_i: 0, b_j: 0, c_i: 0, c_j: 0, adding: 0)
+        b_offsets: zero.baseAddress, a_i: 0, b_j: 0, c_i: 0, c_j: 0, low: 0, adding: 0)
       Float.dotProducts(shape, a, b, &c)
     }
     #expect(c == [.infinity])
@@ -129,8 +129,10 @@ import Testing
       let expected = nest.evaluateByDefinition(writing: .result, p, q)
       for adding in [nil, old] {
         let found = onArrays(
-          workspaceCount: 0, count: expected.count, p, q, adding: adding
-        ) { d, p, q, _ in dot.run(into: d, p, q, adding: adding != nil) }
+          workspaceCount: dot.workspaceCount, count: expected.count, p, q, adding: adding
+        ) { d, p, q, workspace in
+          dot.run(into: d, p, q, workspace: workspace, adding: adding != nil)
+        }
         let known = adding.map { zip($0, expected).map { $0 + $1 } } ?? expected
         #expect(found == known, "\(nest)")
       }

@@ -20,6 +20,8 @@ import Testing
       let columns = Int.random(in: 1...9, using: &random)
       let depth = Int.random(in: 1...4, using: &random)
       let count = Int.random(in: 0...5, using: &random)
+      // Short runs, of which some are put aside, or one.
+      let run = [1, 2, 3, .max].randomElement(using: &random) ?? .max
       let margin = Int.random(in: 0...3, using: &random)
       let (aColumn, cColumn) = (lanes + margin, lanes + 3)
       let isRepeated = Bool.random(using: &random)
@@ -42,6 +44,7 @@ import Testing
               level: instructions.level, lanes: lanes, columns: columns, depth: depth, count: count,
               a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_k: aStep,
               b_k: bStep, a_j: aColumn, b_j: bColumn, c_j: cColumn, b_i: isRepeated ? 0 : 1,
+              run: run, low: 0,
               adding: adding ? 1 : 0)
             Element.laneProducts(shape, a, b, &c)
           }

@@ -1,6 +1,7 @@
 // The batch-reduce GEMM: the one building block of contractions and convolutions.
 #pragma once
 #include "InstructionLevel.h"
+#include "PartialSums.h"
 #include "VectorTargets.h"
 
 /// A small matrix that is the sum of many products:
@@ -19,6 +20,9 @@ struct ConvoyBatchReduce {
   long columns, depth, count;
   const long *a_offsets, *b_offsets;
   long a_k, b_k, b_j, c_j;
+  /// Terms of a run, or LONG_MAX (see `ConvoyPartialSums`); and where what additions to c round off is added up, in
+  /// bytes from each element of c, 0 for nowhere. What is there is added to.
+  long run, low;
   /// Whether c is added to; else it is overwritten.
   int adding;
   /// How many such matrices there are, at least one, and the steps from each to the next. All of them

@@ -8,5 +8,6 @@
 #include "Layers.h"
 #include "Magnitudes.h"
 #include "Memory.h"
+#include "PartialSums.h"
 #include "Threads.h"
 #include "Winograd.h"

@@ -1,6 +1,7 @@
 // Matrices of dot products: sums along which both sources are contiguous.
 #pragma once
 #include "InstructionLevel.h"
+#include "PartialSums.h"
 #include "VectorTargets.h"
 
 /// A matrix of dot products:
@@ -15,6 +16,9 @@ struct ConvoyDotProducts {
   long rows, columns, depth, count;
   const long *a_offsets, *b_offsets;
   long a_i, b_j, c_i, c_j;
+  /// Where what additions to c round off is added up, in bytes from each element of c, 0 for nowhere. What is there is
+  /// added to.
+  long low;
   /// Whether c is added to; else it is overwritten.
   int adding;
 };

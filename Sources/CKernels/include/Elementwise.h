@@ -9,13 +9,14 @@ struct ConvoyStrides {
 };
 
 /// d[i, j] += p[i, j] · q[i, j] for i < outer, j < inner, each tensor addressed by its own strides;
-/// a stride of 0 repeats an element (in d: sums into it). d overlaps neither p nor q.
+/// a stride of 0 repeats an element (in d: sums into it, see PartialSums.h). d overlaps neither p nor q. What
+/// additions to d round off is added up `low` bytes from each element of d, unless that is 0.
 void convoy_multiply_add_f32(
     long outer, long inner, float *d, struct ConvoyStrides ds, const float *p,
-    struct ConvoyStrides ps, const float *q, struct ConvoyStrides qs);
+    struct ConvoyStrides ps, const float *q, struct ConvoyStrides qs, long low);
 void convoy_multiply_add_f64(
     long outer, long inner, double *d, struct ConvoyStrides ds, const double *p,
-    struct ConvoyStrides ps, const double *q, struct ConvoyStrides qs);
+    struct ConvoyStrides ps, const double *q, struct ConvoyStrides qs, long low);
 
 /// Copies a strided tensor of `rank` dimensions: to[Σ i·toStrides] = from[Σ i·fromStrides].
 /// Extents and strides stand outermost first; rank ≤ 64.

@@ -57,7 +57,8 @@ extension Communicator {
   }
 
   /// Each rank receives its own part of every other rank's buffer, a block at a time, and adds the
-  /// terms in the order of ranks.
+  /// terms pairwise in the order of ranks, ((x₀ + x₁) + (x₂ + x₃)) + x₄: so what is rounded off grows with the
+  /// logarithm of their number.
   private func sumParts<Element: ReducibleElement>(
     of whole: UnsafeBufferPointer<Element>, counts: [Int],
     into part: UnsafeMutableBufferPointer<Element>
@@ -93,16 +94,19 @@ extension Communicator {
           })
       guard !mine.isEmpty, let own = UnsafeBufferPointer(rebasing: whole[mine]).baseAddress,
         let result = part.baseAddress?.advanced(by: offset),
-        let workspaceStart = workspace.baseAddress
+        let slots = workspace.baseAddress
       else { continue }
-      // The sum grows in rank 0's slot, or in the result where rank 0 is this rank.
-      let sum = rank == 0 ? result : workspaceStart
-      if rank == 0, UnsafePointer(result) != own { result.update(from: own, count: mine.count) }
-      for source in 1..<max(1, size) {
-        let terms = source == rank ? own : UnsafePointer(workspaceStart + source * blockLength)
-        Element.add(terms, to: sum, count: mine.count)
+      (slots + rank * blockLength).update(from: own, count: mine.count)
+      var width = 1
+      while width < size {
+        for source in Swift.stride(from: width, to: size, by: 2 * width) {
+          Element.add(
+            UnsafePointer(slots + source * blockLength),
+            to: slots + (source - width) * blockLength, count: mine.count)
+        }
+        width *= 2
       }
-      if rank != 0 { result.update(from: sum, count: mine.count) }
+      result.update(from: slots, count: mine.count)
     }
   }
 }

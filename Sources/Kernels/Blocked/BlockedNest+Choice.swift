@@ -59,6 +59,7 @@ extension BlockedNest {
     typealias Dimension = ContractionNest.Dimension
     let context: Context
     let times: KernelTimes
+    let sums: SumLength
     let loops: [Int]
     let tensors: [[Dimension]]
     /// The strides in which the tensors are given.
@@ -68,6 +69,9 @@ extension BlockedNest {
 
     init?(_ form: GatherForm, _ context: Context) {
       (self.context, times) = (context, context.times)
+      let elements = form.tensors[0].reduce(1.0) { $0 * Double($1.extent) }
+      sums = SumLength(
+        terms: form.loops.reduce(1.0) { $0 * Double($1) } / max(1, elements))
       loops = form.loops
       tensors = form.tensors
       given = form.tensors.map { dimensions in

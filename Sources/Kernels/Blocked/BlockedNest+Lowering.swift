@@ -1,3 +1,5 @@
+import CKernels
+
 extension BlockedNest.Problem {
   /// Elements of packed tensors that a tile should have at most: half of a second-level cache.
   var tileElements: Int { times.cacheElements }
@@ -165,9 +167,11 @@ extension BlockedNest.Problem {
       reorderings[index].start = scratch
       scratch += (reorderings[index].count + 15) / 16 * 16
     }
+    let low = lowPlace(layouts[0], reorderings, at: scratch)
+    scratch += ((low?.count ?? 0) + 15) / 16 * 16
     let reorderingCost = reorderings.reduce(0.0) { $0 + $1.nanoseconds }
     return BlockedNest(
-      context: context, kernel: choice.kernel, otherHasLanes: otherHasLanes,
+      context: context, sums: sums, low: low, kernel: choice.kernel, otherHasLanes: otherHasLanes,
       isPadded: Array(mustPad[1...]),
       reorderings: reorderings, lanesSource: a,
       lanesInside: choice.lanesInside,
@@ -178,6 +182,17 @@ extension BlockedNest.Problem {
       nanoseconds: calls * (perCall * (isElementwise ? 1 : narrowness(laneExtent)) + stray) + copies
         + moved * (isElementwise ? times.movedLane : times.movedElement)
         + reorderingCost)
+  }
+
+  /// Where what additions round off is added up, if it is: beside what the kernel writes.
+  private func lowPlace(
+    _ destination: Layout, _ reorderings: [BlockedNest.Reordering], at start: Int
+  ) -> (start: Int, count: Int)? {
+    // A call adds up runs by itself, and the calls of a tile's list are one.
+    guard sums.keepsLow(termsAtOnce: Double(CONVOY_RUN * CONVOY_RUNS_ASIDE)) else { return nil }
+    if let pack = destination.place.pack { return (start, pack.count + BlockedNest.lanes) }
+    let copied = reorderings.first { $0.tensor == 0 }?.count
+    return (start, copied ?? tensors[0].reduce(1) { $0 * $1.extent })
   }
 
   /// The time of all blocks of lanes, as a share of that of as many whole ones: the last may be a half or a quarter.

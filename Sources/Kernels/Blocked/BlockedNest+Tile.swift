@@ -5,7 +5,7 @@ import CKernels
 extension BlockedNest {
   func runTile<Element: TensorElement>(
     _ d: UnsafeMutablePointer<Element>, _ a: UnsafePointer<Element>, _ b: UnsafePointer<Element>,
-    tile: Int, adding: Bool
+    tile: Int, low: Int, adding: Bool
   ) {
     // The tile's own loop, where it is not summed, is the first of the levels, and has as many indices
     // as the tile.
@@ -45,7 +45,8 @@ extension BlockedNest {
                 level: context.level, lanes: lanes, columns: columns.count, depth: depth.count,
                 count: count,
                 a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_k: depth.a,
-                b_k: depth.b, b_j: self.columns.b, c_j: self.columns.d, adding: adding ? 1 : 0,
+                b_k: depth.b, b_j: self.columns.b, c_j: self.columns.d, run: sums.run, low: low,
+                adding: adding ? 1 : 0,
                 repeats: repeats, a_r: inner.a, b_r: inner.b, c_r: inner.d)
               Element.batchReduce(shape, a, b, d)
             } else {
@@ -54,7 +55,7 @@ extension BlockedNest {
                 count: count,
                 a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_k: depth.a,
                 b_k: depth.b, a_j: self.columns.a, b_j: self.columns.b, c_j: self.columns.d,
-                b_i: otherHasLanes ? 1 : 0, adding: adding ? 1 : 0)
+                b_i: otherHasLanes ? 1 : 0, run: sums.run, low: low, adding: adding ? 1 : 0)
               Element.laneProducts(shape, a, b, d)
             }
             walk.advance(by: repeats)

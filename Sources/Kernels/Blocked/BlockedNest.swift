@@ -28,6 +28,10 @@ struct BlockedNest: Sendable {
   }
 
   let context: Context
+  let sums: SumLength
+  /// Where what additions round off is added up in the workspace, and of how many elements; `nil` where sums are
+  /// short. The destination's are then in the order of what the kernel writes.
+  let low: (start: Int, count: Int)?
   let kernel: Kernel
   /// Whether the second source has the lanes too.
   let otherHasLanes: Bool
@@ -91,6 +95,16 @@ struct BlockedNest: Sendable {
     into destination: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
     _ q: UnsafePointer<Element>, workspace: UnsafeMutablePointer<Element>, adding: Bool
   ) {
+    // Of a destination that is packed, one tile after the other, unless tiles are summed.
+    let isPacked = places[0].pack != nil
+    func clearLow() {
+      if let low { Movement.fillWithZeros(workspace + low.start, count: low.count) }
+    }
+    func settle(_ d: UnsafeMutablePointer<Element>) {
+      if let low { Element.settleAll(d, low: workspace + low.start, count: low.count) }
+    }
+    if !isPacked || isTileSummed { clearLow() }
+    defer { if !isPacked { settle(destination) } }
     var first = true
     for start in stride(from: 0, to: tileExtent, by: tileCount) {
       let tile = start..<min(start + tileCount, tileExtent)
@@ -111,10 +125,15 @@ struct BlockedNest: Sendable {
         place.pack == nil
         ? destination + place.base + tile.lowerBound * place.tileStride
         : workspace + place.scratch
+      if isPacked && !isTileSummed { clearLow() }
       runTile(
         d, sources[lanesSource - 1], sources[2 - lanesSource], tile: tile.count,
+        low: low.map {
+          Element.distance(from: isPacked ? d : destination, to: workspace + $0.start)
+        } ?? 0,
         adding: (adding && place.pack == nil) || (isTileSummed && !first))
       if let pack = place.pack, !isTileSummed || tile.upperBound == tileExtent {
+        settle(d)
         pack.store(tile, from: UnsafePointer(d), to: destination, adding: adding)
       }
       first = false

@@ -8,10 +8,15 @@ extension DotNest {
     guard let form = GatherForm(nest, roles: roles)?.merged(),
       let problem = BlockedNest.Problem(form, context)
     else { return nil }
-    self.init(problem)
+    self.init(
+      problem, destinationCount: nest.count(roles[0]),
+      sums: SumLength(nest, writing: roles[0]))
   }
 
-  private init?(_ problem: BlockedNest.Problem) {
+  private init?(
+    _ problem: BlockedNest.Problem, destinationCount: Int, sums: SumLength
+  ) {
+    (self.destinationCount, self.sums) = (destinationCount, sums)
     let loops = problem.loops
     let areInside = problem.tensors.allSatisfy {
       $0.allSatisfy { $0.isPlain(loops) || $0.isAlwaysInBounds(loops) }

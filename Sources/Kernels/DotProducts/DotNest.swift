@@ -7,6 +7,9 @@ import CKernels
 /// either with its channels innermost is needed.
 struct DotNest: Sendable {
   let context: Context
+  /// Elements of the destination.
+  let destinationCount: Int
+  let sums: SumLength
   /// Which source the rows belong to: 1 or 2. It is the one with more of them.
   let rowSource: Int
   /// Of index 0 of all loops, in the rows' source and the columns'.
@@ -32,9 +35,25 @@ struct DotNest: Sendable {
   /// Whole blocks of the kernel's on every instruction set.
   static let panelColumns = 60
 
+  /// Whether what additions of panels round off is added up.
+  private var keepsLow: Bool { sums.keepsLow(termsAtOnce: Double(Self.panelDepth)) }
+  var workspaceCount: Int { keepsLow ? destinationCount : 0 }
+
   func run<Element: TensorElement>(
     into destination: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
-    _ q: UnsafePointer<Element>, adding: Bool
+    _ q: UnsafePointer<Element>, workspace: UnsafeMutablePointer<Element>, adding: Bool
+  ) {
+    guard keepsLow else { return runParts(into: destination, p, q, low: 0, adding: adding) }
+    Movement.fillWithZeros(workspace, count: destinationCount)
+    runParts(
+      into: destination, p, q, low: Element.distance(from: destination, to: workspace),
+      adding: adding)
+    Element.settleAll(destination, low: workspace, count: destinationCount)
+  }
+
+  private func runParts<Element: TensorElement>(
+    into destination: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
+    _ q: UnsafePointer<Element>, low: Int, adding: Bool
   ) {
     let a = (rowSource == 1 ? p : q) + aBase
     let b = (rowSource == 1 ? q : p) + bBase
@@ -42,7 +61,8 @@ struct DotNest: Sendable {
     // Where rows are few, matrices are divided; else rows of all matrices, which may have them in common.
     guard rows.count >= 32 || matrices == 1 else {
       return ThreadPool.run(over: matrices, nanoseconds: nanoseconds) { part in
-        runPanels(rows: 0..<rows.count, of: part, adding: adding, into: destination, a, b)
+        runPanels(
+          rows: 0..<rows.count, of: part, low: low, adding: adding, into: destination, a, b)
       }
     }
     // Every part of the work reads the columns, which of fewer than 16 rows would be most of what it reads. That
@@ -50,7 +70,8 @@ struct DotNest: Sendable {
     let parts = max(1, min(blocks, max(rows.count / 16, ThreadPool.count)))
     ThreadPool.run(over: parts, nanoseconds: nanoseconds) { part in
       runPanels(
-        rows: rowRange(part, of: parts), of: 0..<matrices, adding: adding, into: destination, a, b)
+        rows: rowRange(part, of: parts), of: 0..<matrices, low: low, adding: adding,
+        into: destination, a, b)
     }
   }
 
@@ -69,7 +90,7 @@ struct DotNest: Sendable {
 
   /// Some rows of some matrices, panel by panel.
   private func runPanels<Element: TensorElement>(
-    rows part: Range<Int>, of matrices: Range<Int>, adding: Bool,
+    rows part: Range<Int>, of matrices: Range<Int>, low: Int, adding: Bool,
     into d: UnsafeMutablePointer<Element>, _ a: UnsafePointer<Element>, _ b: UnsafePointer<Element>
   ) {
     let (a, d) = (a + part.lowerBound * rows.a, d + part.lowerBound * rows.d)
@@ -79,6 +100,7 @@ struct DotNest: Sendable {
           for k in stride(from: 0, to: depth, by: depthPerPanel) {
             var shape = ConvoyDotProducts()
             shape.level = context.level
+            shape.low = low
             shape.rows = part.count
             shape.depth = min(depthPerPanel, depth - k)
             shape.count = min(listPerPanel, aOffsets.count - entry)

@@ -80,9 +80,11 @@ struct KernelChoice {
 
 extension StridedNest {
   /// The best kernel of a context's path for this nest by the estimate of all its calls together.
-  func bestKernel(_ context: Context) -> (choice: KernelChoice, nanoseconds: Double) {
+  func bestKernel(
+    _ context: Context, _ sums: SumLength
+  ) -> (choice: KernelChoice, nanoseconds: Double) {
     var best: (choice: KernelChoice, nanoseconds: Double)?
-    for choice in (context.path == .reference ? [] : gemmChoices(context.times))
+    for choice in (context.path == .reference ? [] : gemmChoices(context.times, sums))
       + multiplyAddChoices()
     {
       let calls = loops.indices.reduce(1.0) {
@@ -126,7 +128,7 @@ extension StridedNest {
   }
 
   /// Every triple of loops that BLAS accepts as the m, n and k of a GEMM; a missing one has extent 1.
-  private func gemmChoices(_ times: KernelTimes) -> [KernelChoice] {
+  private func gemmChoices(_ times: KernelTimes, _ sums: SumLength) -> [KernelChoice] {
     func candidates(_ destination: Bool, _ first: Bool, _ second: Bool) -> [Int?] {
       loops.indices.filter { loop in
         let strides = loops[loop].strides
@@ -143,7 +145,9 @@ extension StridedNest {
       for n in ns {
         for k in ks {
           let used = [m, n, k].compactMap { $0 }
-          guard used.count >= 2, let choice = gemmChoice(m, n, k, used, times) else { continue }
+          guard used.count >= 2, let choice = gemmChoice(m, n, k, used, times, sums) else {
+            continue
+          }
           choices.append(choice)
         }
       }
@@ -152,7 +156,8 @@ extension StridedNest {
   }
 
   private func gemmChoice(
-    _ m: Int?, _ n: Int?, _ k: Int?, _ used: [Int], _ times: KernelTimes
+    _ m: Int?, _ n: Int?, _ k: Int?, _ used: [Int], _ times: KernelTimes,
+    _ sums: SumLength
   ) -> KernelChoice? {
     let clipped = used.filter { loops[$0].guarded != nil }
     guard clipped.count <= 1 else { return nil }
@@ -204,10 +209,16 @@ extension StridedNest {
       return leading > 1024 ? sum + Double(extent(transposed ? columns : rows)) : sum
     }
     let time =
-      300 + rows * columns * depth / times.libraryProducts
+      300
+      + rows * columns * depth / times.libraryProducts * (sums.isTooLongForLibrary ? 4 : 1)
       + times.librarySource * (rows * depth + depth * columns)
       + times.libraryResult * rows * columns + 4 * farRows
     return KernelChoice(
       kernel: .gemm(gemm), variable: variable, loops: used, nanoseconds: time)
   }
+}
+
+extension InnerKernel {
+  /// Whether it is OpenBLAS's.
+  var isGEMM: Bool { if case .gemm = self { true } else { false } }
 }

@@ -36,7 +36,7 @@ extension LoweredNest {
         runInPlace(into: destination, p, q, adding: false)
       }
     case .dot(let nest):
-      nest.run(into: destination, p, q, adding: adding)
+      nest.run(into: destination, p, q, workspace: workspace, adding: adding)
     case .winograd(let nest):
       if !nest.run(into: destination, p, q, workspace: workspace, adding: adding) {
         runInPlace(into: destination, p, q, adding: adding)
@@ -68,7 +68,10 @@ extension LoweredNest {
     into destination: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
     _ q: UnsafePointer<Element>, adding: Bool
   ) {
-    LoweredStridedNest(nest, roles: roles, context: context, inPlace: true)
-      .run(into: destination, p, q, workspace: destination, adding: adding)
+    let loops = LoweredStridedNest(nest, roles: roles, context: context, inPlace: true)
+    // Of long sums only; nobody plans for what is not finite.
+    let workspace = UnsafeMutablePointer<Element>.allocate(capacity: loops.workspaceCount)
+    defer { workspace.deallocate() }
+    loops.run(into: destination, p, q, workspace: workspace, adding: adding)
   }
 }

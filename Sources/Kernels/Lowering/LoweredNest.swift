@@ -32,7 +32,7 @@ public struct LoweredNest: Sendable {
     switch way {
     case .strided(let nest): nest.workspaceCount
     case .blocked(let nest): nest.workspaceCount
-    case .dot: 0
+    case .dot(let nest): nest.workspaceCount
     case .winograd(let nest): nest.workspaceCount
     }
   }

@@ -11,6 +11,11 @@ struct LoweredStridedNest: Sendable {
   let levels: [Level]
   /// Copies into scratch before, and out of it after.
   let packs: [Pack?]
+  /// Where what additions to the destination round off is added up in the workspace; `nil` where few calls add to
+  /// an element.
+  let low: Int?
+  /// Where OpenBLAS makes products of short runs in the workspace; `nil` where its own sums will do.
+  let product: Int?
   /// Whether the kernel runs once for every element, so that it may overwrite instead of add.
   let overwrites: Bool
   let isEmpty: Bool
@@ -42,6 +47,7 @@ struct LoweredStridedNest: Sendable {
   ) {
     let written = roles[0]
     destinationCount = nest.count(written)
+    let sums = SumLength(nest, writing: written)
     let candidates =
       inPlace ? roles.map { _ in [.asGiven] } : nest.candidateOrders(roles: roles)
     var best: (orders: [TensorOrder], view: StridedNest, choice: KernelChoice, time: Double)?
@@ -52,7 +58,7 @@ struct LoweredStridedNest: Sendable {
           let view = StridedNest(
             nest, roles: roles,
             memory: zip(orders, roles).map { $0.strides(nest[$1]) })
-          let (choice, kernelTime) = view.bestKernel(context)
+          let (choice, kernelTime) = view.bestKernel(context, sums)
           var time = kernelTime
           for (order, role) in zip(orders, roles) where order.packed != nil {
             time += 300 + Double(nest.count(role)) * (role == written ? 1.5 : 1)
@@ -64,13 +70,20 @@ struct LoweredStridedNest: Sendable {
     // candidateOrders always offers the tensors as given, so there is a best.
     let given = roles.map { TensorOrder.asGiven.strides(nest[$0]) }
     let view = best?.view ?? StridedNest(nest, roles: roles, memory: given)
-    let choice = best?.choice ?? view.bestKernel(context).choice
+    let choice = best?.choice ?? view.bestKernel(context, sums).choice
     isEmpty = view.isEmpty
     kernel = choice.kernel
     variable = choice.variable
     levels = view.isEmpty ? [] : view.levels(around: choice)
+    let isCut = choice.kernel.isGEMM && sums.isTooLongForLibrary
+    let termsAtOnce = choice.loops.reduce(1.0) {
+      view.loops[$1].strides[0] == 0 ? $0 * Double(view.loops[$1].extent) : $0
+    }
+    let keepsLow = isCut || !choice.kernel.isGEMM && sums.keepsLow(termsAtOnce: termsAtOnce)
     overwrites =
-      if case .gemm = choice.kernel {
+      if isCut {
+        false
+      } else if case .gemm = choice.kernel {
         view.writesEachElementOnce(destinationCount)
           && (view.loops.indices.allSatisfy {
             choice.loops.contains($0) || view.loops[$0].strides[0] != 0
@@ -99,7 +112,10 @@ struct LoweredStridedNest: Sendable {
       workspace += (count + 15) / 16 * 16
     }
     self.packs = packs
-    workspaceCount = workspace
+    let rounded = (destinationCount + 15) / 16 * 16
+    low = keepsLow ? workspace : nil
+    product = isCut ? workspace + rounded : nil
+    workspaceCount = workspace + (keepsLow ? rounded : 0) + (isCut ? rounded : 0)
     nanoseconds = best?.time ?? 0
   }
 }

@@ -34,7 +34,8 @@ public enum PeakRates {
       let shape = ConvoyBatchReduce(
         level: context.level, lanes: lanes, columns: columns, depth: depth, count: 1,
         a_offsets: offsets.baseAddress,
-        b_offsets: offsets.baseAddress, a_k: lanes, b_k: 1, b_j: depth, c_j: lanes, adding: 0,
+        b_offsets: offsets.baseAddress, a_k: lanes, b_k: 1, b_j: depth, c_j: lanes, run: .max,
+        low: 0, adding: 0,
         repeats: 1, a_r: 0, b_r: 0, c_r: 0)
       return a.withPointer { a in
         b.withPointer { b in
@@ -63,7 +64,7 @@ public enum PeakRates {
       q.withPointer { q in
         d.withMutablePointer { d in
           CallTimer.leastSeconds(
-            [{ Element.multiplyAdd(outer: 1, inner: elements, d, one, p, one, q, one) }],
+            [{ Element.multiplyAdd(outer: 1, inner: elements, d, one, p, one, q, one, low: 0) }],
             within: seconds)[0]
         }
       }

@@ -55,7 +55,10 @@ public struct ProductMeasurement: Sendable {
     let p = PeakRates.filled(type, count: m * k)
     let q = PeakRates.filled(type, count: k * n)
     var d = Tensor<Element>(shape: [m, n])
-    let scratch = [taken.workspaceCount, blocked?.workspaceCount ?? 0, loops?.workspaceCount ?? 0]
+    let scratch = [
+      taken.workspaceCount, blocked?.workspaceCount ?? 0, dot?.workspaceCount ?? 0,
+      loops?.workspaceCount ?? 0,
+    ]
     var workspace = PeakRates.filled(type, count: scratch.max() ?? 0)
     let firstCall = blocked.map { FirstCall<Element>($0) }
 
@@ -80,7 +83,9 @@ public struct ProductMeasurement: Sendable {
                 blocked.run(into: d, p, q, workspace: workspace, adding: false)
               }
             }
-            if let dot { add(.dot) { dot.run(into: d, p, q, adding: false) } }
+            if let dot {
+              add(.dot) { dot.run(into: d, p, q, workspace: workspace, adding: false) }
+            }
             if let firstCall { add(.batchReduce) { firstCall.run() } }
             if let loops {
               add(.loops) { loops.run(into: d, p, q, workspace: workspace) }
@@ -144,7 +149,8 @@ private final class FirstCall<Element: TensorElement> {
       level: nest.context.level, lanes: min(BlockedNest.lanes, nest.laneExtent),
       columns: columns.count, depth: depth.count,
       count: count, a_offsets: aOffsets, b_offsets: bOffsets, a_k: depth.a, b_k: depth.b,
-      b_j: columns.b, c_j: columns.d, adding: 0, repeats: 1, a_r: 0, b_r: 0, c_r: 0)
+      b_j: columns.b, c_j: columns.d, run: nest.sums.run, low: 0, adding: 0, repeats: 1, a_r: 0,
+      b_r: 0, c_r: 0)
   }
 
   deinit {
@@ -158,9 +164,4 @@ private final class FirstCall<Element: TensorElement> {
   }
 
   func run() { Element.batchReduce(shape, a, b, c) }
-}
-
-extension InnerKernel {
-  /// Whether it is OpenBLAS's.
-  fileprivate var isGEMM: Bool { if case .gemm = self { true } else { false } }
 }

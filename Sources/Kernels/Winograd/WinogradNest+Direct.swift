@@ -135,6 +135,7 @@ extension WinogradNest {
           level: context.level, lanes: Self.lanes, columns: columns, depth: depth,
           count: aOffsets.count, a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress,
           a_k: aSteps.k, b_k: bSteps.k, b_j: bSteps.column, c_j: cSteps.column,
+          run: SumLength(terms: Double(aOffsets.count * depth)).run, low: 0,
           adding: adding ? 1 : 0, repeats: repeats, a_r: aSteps.repeat, b_r: bSteps.repeat,
           c_r: cSteps.repeat)
         Element.batchReduce(shape, a, b, c)

@@ -193,7 +193,12 @@ extension WinogradNest.Workspace {
       return
     }
     results = put(resultBlock * (writesTaps ? outputBlocks : blocks))
-    if writesTaps { taps = put(tapBlock * outputBlocks) }
+    if writesTaps {
+      taps = put(tapBlock * outputBlocks)
+      let length = SumLength(terms: Double(groups * tiles))
+      let atOnce = Double(WinogradNest.runs(groups: groups) * tiles)
+      if length.keepsLow(termsAtOnce: atOnce) { tapLow = put(tapBlock * outputBlocks) }
+    }
     runs = WinogradNest.runs(groups: groups)
     runStep = count
     count = runs * runStep

@@ -125,6 +125,8 @@ struct WinogradNest: Sendable {
     var taps = 0
     var tapPlane = 0
     var tapBlock = 0
+    /// Of many groups, what additions to the taps' gradients round off, each run's own.
+    var tapLow: Int?
     /// Taps with the outputs innermost, [input][row][column][output] or [row][column][input][output].
     var packedTaps = 0
     /// One tile that is computed directly, of each part.
@@ -197,6 +199,9 @@ struct WinogradNest: Sendable {
       loadData(group, x, own)
       loadResults(group, y, own)
       clearPoints(outliers, group, own)
+      if isFirst, let low = layout.tapLow {
+        (own + low).fillWithZeros(count: layout.tapBlock * outputBlocks)
+      }
       eachBlocks(own) { blocks, part in
         for first in stride(from: 0, to: inputs, by: layout.inputsAtOnce) {
           let some = first..<min(first + layout.inputsAtOnce, inputs)
@@ -210,7 +215,9 @@ struct WinogradNest: Sendable {
             bDepth: layout.dataTile, bColumn: 1,
             c: PointMatrices(
               start: part + layout.taps + tapBlock(blocks.lowerBound), plane: layout.tapPlane,
-              block: layout.tapBlock), blocks: blocks.count, adding: !isFirst)
+              block: layout.tapBlock),
+            low: layout.tapLow.map { ($0 - layout.taps) * MemoryLayout<Element>.stride } ?? 0,
+            blocks: blocks.count, adding: !isFirst)
           if hasOneGroup {
             ThreadPool.run(count: blocks.count) {
               untransformTaps(blocks.lowerBound + $0, some, part)
@@ -224,6 +231,12 @@ struct WinogradNest: Sendable {
     guard !hasOneGroup else { return }
     ThreadPool.run(count: outputBlocks) { block in
       let taps = workspace + layout.taps + tapBlock(block)
+      if let low = layout.tapLow {
+        for run in 0..<layout.runs {
+          let own = workspace + run * layout.runStep + tapBlock(block)
+          Element.settle(own + layout.taps, low: own + low, count: layout.tapBlock)
+        }
+      }
       for run in 1..<max(1, layout.runs) {
         Element.add(
           extents: [layout.tapBlock], to: taps, [1],
@@ -288,15 +301,17 @@ struct WinogradNest: Sendable {
   /// c[column, lane] = Σ_k a[k, lane]·b[k, column] at every point, for so many blocks of lanes.
   private func multiply<Element: TensorElement>(
     columns: Int, depth: Int, a: PointMatrices<Element>, aStep: Int, b: PointMatrices<Element>,
-    bDepth: Int,
-    bColumn: Int, c: PointMatrices<Element>, blocks: Int, adding: Bool
+    bDepth: Int, bColumn: Int, c: PointMatrices<Element>, low: Int = 0, blocks: Int, adding: Bool
   ) {
+    let terms = writesTaps ? rowCount * self.columns.tiles : inputs
+    let run = SumLength(terms: Double(terms)).run
     var zero = 0
     withUnsafePointer(to: &zero) { zero in
       let shape = ConvoyBatchReduce(
         level: context.level, lanes: Self.lanes, columns: columns, depth: depth, count: 1,
         a_offsets: zero,
-        b_offsets: zero, a_k: aStep, b_k: bDepth, b_j: bColumn, c_j: Self.lanes,
+        b_offsets: zero, a_k: aStep, b_k: bDepth, b_j: bColumn, c_j: Self.lanes, run: run,
+        low: low,
         adding: adding ? 1 : 0, repeats: blocks, a_r: a.block, b_r: b.block, c_r: c.block)
       let nanoseconds = 0.1 * Double(points) * Double(columns) * Double(depth) * Double(blocks)
       ThreadPool.run(over: points, nanoseconds: nanoseconds) { points in
