@@ -14,6 +14,16 @@ public enum FormatError: Error, Hashable, Sendable {
   /// The path names a pipe or a terminal, which takes bytes in order only, where several processes
   /// write at positions of their own.
   case notSeekable(path: String)
+  /// A pipe without a reader, where something was to be written.
+  case unreadPipe(path: String)
+  /// The way to an output leads over a link that another user made, and this process is root's.
+  case foreignLink(path: String, link: String)
+  /// More than `limit` bytes, where a small file was expected.
+  case tooLong(path: String, limit: Int)
+  /// What the file holds does not fit into the memory there is; both in bytes.
+  case notEnoughMemory(path: String, needed: Int, available: Int)
+  /// A packed file is so short that `part` cannot be in it: `most` bytes could be.
+  case compressedTooShort(path: String, part: String, expected: Int, most: Int)
   /// The file ends inside `part`, which needs `expected` bytes from the start of the file.
   case truncated(path: String, part: String, expected: Int, found: Int)
   /// The file goes on after `position`, where by its own header it ends.

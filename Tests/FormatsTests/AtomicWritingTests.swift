@@ -44,7 +44,7 @@ import Testing
   /// As root a careless rename would replace the device by a file.
   @Test func writesToADeviceDirectly() throws {
     try writeAtomically(to: "/dev/null", bytes: [1])
-    #expect(try targetKind("/dev/null") == .device)
+    #expect(try OutputPlace("/dev/null").kind == .device)
     #expect(throws: FormatError.self) { try writeAtomically(to: "/dev/full", bytes: [1]) }
   }
 
@@ -59,10 +59,22 @@ import Testing
     #expect(try folder.names == ["file"])
   }
 
-  @Test(arguments: [
-    ("x", "."), ("a/x", "a"), ("/x", "/"), ("/a/b/x", "/a/b"), ("a/b/", "a"), ("../x", ".."),
-  ]) func folderOfAPath(path: String, expected: String) {
-    #expect(Formats.folder(of: path) == expected)
+  /// Other processes find the hidden file by this path.
+  @Test func theHiddenFileIsInTheOutputsFolder() throws {
+    try FileManager.default.createDirectory(
+      atPath: folder("a/b"), withIntermediateDirectories: true)
+    for path in [folder("x"), folder("a/../x"), folder("a/b/../../x"), folder(".//x")] {
+      let place = try OutputPlace(path)
+      let hidden = place.temporaryName()
+      #expect(hidden.hasPrefix(".x.") && hidden.hasSuffix(".partial"))
+      _ = try place.create(hidden)
+      #expect(try folder.names == [hidden, "a"])
+      #expect(FileManager.default.fileExists(atPath: place.path(of: hidden)))
+      place.remove(hidden)
+    }
+    #expect(try OutputPlace(folder("a/")).kind == .folder)
+    #expect(try OutputPlace(folder("a/.")).kind == .folder)
+    #expect(try OutputPlace("/").kind == .folder)
   }
 
   @Test func filesGetTheUsualPermissions() throws {

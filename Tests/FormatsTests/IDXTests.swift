@@ -85,16 +85,6 @@ import Testing
     ) { try IDXFile(path: path) }
   }
 
-  /// 2^32 − 1 bytes are promised by a packed file of a few: memory is not asked for.
-  @Test func packedFileThatPromisesTooMuch() throws {
-    // A gzip file with one stored (not compressed) block of 10 bytes; its checksum comes later
-    // than the error.
-    let header: [UInt8] = [0, 0, 8, 1, 255, 255, 255, 255, 1, 2]
-    let gzip: [UInt8] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255, 1, 10, 0, 245, 255] + header
-    let path = try folder.file("x.gz", gzip + .init(repeating: 0, count: 8))
-    #expect(throws: FormatError.self) { try IDXFile(path: path) }
-  }
-
   static let fashionMNIST = "/usr/share/datasets/fashion-mnist/"
   static let hasFashionMNIST = FileManager.default.fileExists(
     atPath: fashionMNIST + "train-images-idx3-ubyte.gz")

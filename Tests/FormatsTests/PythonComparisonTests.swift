@@ -14,7 +14,7 @@ import Testing
     .init(repeating: 1, count: 20), .init(repeating: 2, count: 10),
   ]
 
-  @Test(.enabled(if: Python.hasNumpy, "python3 has no module numpy"))
+  @Test(.enabled(if: Python.hasNumpy, "'\(Python.interpreter)' has no module numpy"))
   func npyBytesEqualNumpys() throws {
     for (number, shape) in Self.shapes.enumerated() {
       let count = shape.reduce(1, *)
@@ -38,7 +38,7 @@ import Testing
       """, folder.path)
   }
 
-  @Test(.enabled(if: Python.hasNumpy, "python3 has no module numpy"))
+  @Test(.enabled(if: Python.hasNumpy, "'\(Python.interpreter)' has no module numpy"))
   func readsNumpysFortranAndBigEndianFiles() throws {
     try Python.run(
       """
@@ -67,7 +67,7 @@ import Testing
   }
 
   /// The boxes that numpy cuts out, as raw bytes, beside those we read.
-  @Test(.enabled(if: Python.hasNumpy, "python3 has no module numpy"))
+  @Test(.enabled(if: Python.hasNumpy, "'\(Python.interpreter)' has no module numpy"))
   func boxesEqualNumpysSlices() throws {
     let box = [1..<4, 0..<5, 2..<7]
     try Python.run(
@@ -89,7 +89,7 @@ import Testing
   }
 
   /// A file that two objects composed, loaded by numpy.
-  @Test(.enabled(if: Python.hasNumpy, "python3 has no module numpy"))
+  @Test(.enabled(if: Python.hasNumpy, "'\(Python.interpreter)' has no module numpy"))
   func numpyLoadsASharedFile() throws {
     let file = try SharedNpyFile.create(
       path: folder("x.npy"), shape: [3, 4], elementType: .float64)
@@ -110,7 +110,10 @@ import Testing
       """, folder("x.npy"))
   }
 
-  @Test(.enabled(if: Python.hasSafetensors, "python3 has no modules safetensors and numpy"))
+  @Test(
+    .enabled(
+      if: Python.hasSafetensors,
+      "'\(Python.interpreter)' has no modules safetensors and numpy: see scripts/setup --tests"))
   func safetensorsBytesEqualTheReferences() throws {
     let file = Safetensors(
       tensors: [

@@ -109,7 +109,7 @@ import Testing
     ),
     (
       "{\"\u{1}\"",
-      #"safetensors header, byte 10: found `\u{01}"`, expected an escape such as \n: a text has "#
+      #"safetensors header, byte 10: found `\u0001"`, expected an escape such as \n: a text has "#
         + "no control characters"
     ),
   ]

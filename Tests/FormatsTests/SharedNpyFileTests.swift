@@ -208,7 +208,7 @@ import Testing
       }
       if finishes { try writers[0].finish() } else { writers[1].discard() }
     }
-    #expect(try targetKind("/dev/null") == .device)
+    #expect(try OutputPlace("/dev/null").kind == .device)
   }
 
   /// A terminal is a device, but has no positions.

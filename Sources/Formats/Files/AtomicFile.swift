@@ -1,9 +1,3 @@
-#if canImport(Darwin)
-  import Darwin
-#else
-  import Glibc
-#endif
-
 /// Writes a file whole or not at all.
 ///
 /// The bytes go to a hidden file in the folder of `path`, which is synchronized with the disk and
@@ -11,8 +5,10 @@
 /// the new. If `body` throws, or the disk is full, the hidden file is removed and `path` is as it
 /// was. Only a killed process can leave one behind (`.NAME.….partial`), which nothing reads.
 ///
-/// A symbolic link is followed. An existing device or pipe (`/dev/null`) is written directly: there
-/// is nothing to keep, and it must not be replaced by a file.
+/// A file that is replaced leaves its mode to the new one and, where this process may give files
+/// away, its owner and group. A symbolic link is followed if this user or root made it; one of
+/// another user is replaced. An existing device or pipe (`/dev/null`) is written directly: there is
+/// nothing to keep, and it must not be replaced by a file.
 ///
 /// ```swift
 /// try writeAtomically(to: "plan.txt") { (file) throws(FormatError) in
@@ -23,71 +19,25 @@
 public func writeAtomically(
   to path: String, _ body: (borrowing OutputFile) throws(FormatError) -> Void
 ) throws(FormatError) {
-  switch try targetKind(path) {
+  let place = try OutputPlace(path)
+  switch place.kind {
   case .folder: throw .notAFile(path: path)
-  case .device, .pipe: try body(try OutputFile(opening: path, flags: 0, path: path))
+  case .device, .pipe: try body(try place.open())
   case .file, .missing:
-    let target = resolvingLinks(path)
-    let temporary = temporaryPath(beside: target)
+    let temporary = place.temporaryName()
     do throws(FormatError) {
-      let file = try OutputFile(opening: temporary, flags: O_CREAT | O_EXCL, path: path)
+      let file = try place.create(temporary)
       try body(file)
       try file.synchronize()
-      try move(temporary, to: target, path: path)
+      try place.finish(temporary)
     } catch {
-      unlink(temporary)
+      place.remove(temporary)
       throw error
     }
-    try synchronize(folder(of: target))
   }
 }
 
 /// Writes these bytes whole or not at all.
 public func writeAtomically(to path: String, bytes: [UInt8]) throws(FormatError) {
   try writeAtomically(to: path) { (file) throws(FormatError) in try file.write(bytes) }
-}
-
-enum TargetKind { case missing, file, folder, device, pipe }
-
-/// What is at `path` now, links followed.
-func targetKind(_ path: String) throws(FormatError) -> TargetKind {
-  var status = stat()
-  guard stat(path, &status) == 0 else {
-    guard errno == ENOENT else { throw .system(path: path, operation: "examine", code: errno) }
-    return .missing
-  }
-  switch status.st_mode & S_IFMT {
-  case S_IFREG: return .file
-  case S_IFDIR: return .folder
-  case S_IFIFO, S_IFSOCK: return .pipe
-  default: return .device
-  }
-}
-
-/// The path without links if something is there, else the path as it is.
-func resolvingLinks(_ path: String) -> String {
-  guard let resolved = realpath(path, nil) else { return path }
-  defer { free(resolved) }
-  return String(cString: resolved)
-}
-
-/// A name that nobody uses in the folder of `path`: a rename is atomic within one file system only.
-func temporaryPath(beside path: String) -> String {
-  let name = path.split(separator: "/").last ?? "file"
-  let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
-  // Names have at most 255 bytes.
-  return folder(of: path) + "/." + name.prefix(60) + "." + suffix + ".partial"
-}
-
-/// The folder that holds `path`, which may end in slashes.
-func folder(of path: String) -> String {
-  let parts = path.split(separator: "/").dropLast()
-  let root = path.hasPrefix("/") ? "/" : parts.isEmpty ? "." : ""
-  return root + parts.joined(separator: "/")
-}
-
-func move(_ source: String, to target: String, path: String) throws(FormatError) {
-  guard rename(source, target) == 0 else {
-    throw .system(path: path, operation: "rename the finished file to", code: errno)
-  }
 }

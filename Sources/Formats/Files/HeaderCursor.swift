@@ -80,8 +80,7 @@ struct HeaderCursor {
   /// An error about what is at `index`, quoted up to a length that fits in a message.
   func failure(at index: Int, expected: String) -> FormatError {
     let excerpt = bytes[index...].prefix(24)
-    let text = String(decoding: excerpt, as: UTF8.self).unicodeScalars
-      .map { $0.value < 0x20 ? $0.escaped(asASCII: false) : String($0) }.joined()
+    let text = String(decoding: excerpt, as: UTF8.self)
     let found = excerpt.isEmpty ? "the end of the header" : "`\(text)`"
     return .malformed(
       path: path, part: part, position: start + index, found: found, expected: expected)

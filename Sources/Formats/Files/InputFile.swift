@@ -71,9 +71,46 @@ struct InputFile: ~Copyable, Sendable {
     }
   }
 
-  private func check(byteCount: Int, at offset: Int, part: String) throws(FormatError) {
+  /// Makes sure that so many bytes can be held: no more than `memory`, and no more than the system would
+  /// give, for an array that it cannot have ends the process.
+  func requireMemory(_ byteCount: Int, of memory: Int) throws(FormatError) {
+    try Formats.requireMemory(byteCount, of: memory, path: path)
+  }
+
+  /// Throws unless the file has so many bytes from `offset` on.
+  func check(byteCount: Int, at offset: Int, part: String) throws(FormatError) {
     guard byteCount <= size - offset else {
       throw .truncated(path: path, part: part, expected: offset + byteCount, found: size)
     }
   }
+}
+
+/// See `InputFile.requireMemory`.
+func requireMemory(_ byteCount: Int, of memory: Int, path: String) throws(FormatError) {
+  guard byteCount <= memory else {
+    throw .notEnoughMemory(path: path, needed: byteCount, available: memory)
+  }
+  // A limit of the process (ulimit -v), or more than the machine has. Nothing is touched, so it costs
+  // nothing.
+  guard let trial = malloc(max(1, byteCount)) else {
+    throw .notEnoughMemory(path: path, needed: byteCount, available: 0)
+  }
+  free(trial)
+}
+
+/// The bytes of a small file that people write: a configuration, a machine model, cases.
+///
+/// Regular files alone, whatever the path says: every rank of a job reads it for itself, and of a pipe
+/// (`/dev/stdin`, `<(…)`) there is only one copy.
+///
+/// ```swift
+/// let text = String(decoding: try contents(of: "run.yaml", limit: 1 << 20), as: UTF8.self)
+/// ```
+///
+/// - Throws: `FormatError`, `.tooLong` if there are more bytes than `limit`.
+public func contents(of path: String, limit: Int = .max) throws(FormatError) -> [UInt8] {
+  let file = try InputFile(path: path)
+  guard file.size <= limit else { throw .tooLong(path: path, limit: limit) }
+  try file.requireMemory(file.size, of: .max)
+  return try file.readArray(of: UInt8.self, count: file.size, at: 0, part: "file")
 }

@@ -16,14 +16,19 @@ public struct OutputFile: ~Copyable, Sendable {
   let path: String
   let descriptor: Int32
 
-  /// `flags` beside those for writing: `O_CREAT | O_EXCL` for a new file, none for a device.
-  /// `operation` is what errors say of opening it.
+  /// A file of the folder with this descriptor.
+  ///
+  /// - Parameters:
+  ///   - flags: beside those for writing: `O_CREAT | O_EXCL` for a new file.
+  ///   - mode: of a new file, before the process's mask.
+  ///   - operation: what errors say of opening it.
   init(
-    opening location: String, flags: Int32, path: String, operation: String = "create"
+    _ name: String, in folder: Int32, _ flags: Int32, mode: mode_t = 0o666, path: String,
+    operation: String = "create"
   ) throws(FormatError) {
     // Only for writing: a network file system may complete the pages of a file that can be read, too,
     // and write back what belongs to another process.
-    descriptor = open(location, O_WRONLY | O_CLOEXEC | flags, 0o666)
+    descriptor = openat(folder, name, O_WRONLY | O_CLOEXEC | flags, mode)
     self.path = path
     guard descriptor >= 0 else {
       throw .system(path: path, operation: operation, code: errno)
@@ -54,22 +59,18 @@ public struct OutputFile: ~Copyable, Sendable {
     }
   }
 
+  /// Undoes `O_NONBLOCK`, which is for opening alone.
+  func waitWhenWriting() throws(FormatError) {
+    let flags = fcntl(descriptor, F_GETFL)
+    guard flags >= 0, fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK) >= 0 else {
+      throw .system(path: path, operation: "open", code: errno)
+    }
+  }
+
   /// Returns once the bytes are on the disk.
   func synchronize() throws(FormatError) {
     guard fsync(descriptor) == 0 else {
       throw .system(path: path, operation: "synchronize", code: errno)
     }
-  }
-}
-
-/// Puts a file or a folder itself (for a folder: which names it holds) on the disk.
-func synchronize(_ path: String) throws(FormatError) {
-  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-  guard descriptor >= 0 else { throw .system(path: path, operation: "open", code: errno) }
-  defer { close(descriptor) }
-  // Some network file systems cannot synchronize a folder (EINVAL): a rename there is on the
-  // server when the call returns.
-  guard fsync(descriptor) == 0 || errno == EINVAL else {
-    throw .system(path: path, operation: "synchronize", code: errno)
   }
 }

@@ -12,8 +12,10 @@ struct GzipFile: ~Copyable {
   private let handle: gzFile
   /// Bytes of the file as it is, packed or plain.
   private let size: Int
+  /// Bytes that one `read` may return.
+  private let memory: Int
 
-  init(path: String) throws(FormatError) {
+  init(path: String, memory: Int) throws(FormatError) {
     let file = try InputFile(path: path)
     // zlib closes the descriptor it is given, and so does `file`: each gets its own.
     let descriptor = dup(file.descriptor)
@@ -26,6 +28,7 @@ struct GzipFile: ~Copyable {
     gzbuffer(handle, 256 << 10)
     self.path = path
     self.handle = handle
+    self.memory = memory
     size = file.size
   }
 
@@ -36,9 +39,13 @@ struct GzipFile: ~Copyable {
     let start = Int(gztell(handle))
     // Before memory is asked for: a header that lies must not cost any.
     guard count <= unpackedLimit - start else {
-      let found = start + (try skipToEnd())
-      throw .truncated(path: path, part: part, expected: start + count, found: found)
+      guard gzdirect(handle) == 1 else {
+        throw .compressedTooShort(
+          path: path, part: part, expected: start + count, most: unpackedLimit)
+      }
+      throw .truncated(path: path, part: part, expected: start + count, found: size)
     }
+    try requireMemory(count, of: memory, path: path)
     return try [UInt8](unsafeUninitializedCapacity: count) {
       (buffer, initialized) throws(FormatError) in
       while initialized < count {
@@ -55,9 +62,10 @@ struct GzipFile: ~Copyable {
   /// Throws if data is left; only here does zlib compare the checksum at the end of a packed file.
   func expectEnd() throws(FormatError) {
     let position = Int(gztell(handle))
-    guard try skipToEnd(limit: 1) == 0 else {
-      throw .trailingData(path: path, position: position)
+    let isEnd = try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 1) {
+      (buffer) throws(FormatError) in try readSome(buffer) == 0
     }
+    guard isEnd else { throw .trailingData(path: path, position: position) }
   }
 
   /// Bytes that there can be at most once the file is unpacked.
@@ -66,20 +74,6 @@ struct GzipFile: ~Copyable {
     // Deflate packs at most 258 bytes into 2 bits, a factor of 1032 (zlib's technical notes).
     let (limit, overflow) = size.multipliedReportingOverflow(by: 1032)
     return overflow ? .max : limit
-  }
-
-  /// Reads on until the end, or until `limit` bytes have come, and counts them.
-  private func skipToEnd(limit: Int = .max) throws(FormatError) -> Int {
-    var scratch = [UInt8](repeating: 0, count: min(limit, 64 << 10))
-    var count = 0
-    while count < limit {
-      let got = try scratch.withUnsafeMutableBufferPointer { (buffer) throws(FormatError) in
-        try readSome(buffer)
-      }
-      guard got > 0 else { break }
-      count += got
-    }
-    return count
   }
 
   /// Reads up to as many bytes as the buffer has, at least one unless the file is at its end.

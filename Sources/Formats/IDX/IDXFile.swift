@@ -30,32 +30,44 @@ public struct IDXFile: Hashable, Sendable {
 
   /// Reads a file, packed or plain.
   ///
+  /// - Parameter memory: the most bytes of elements that it may have.
   /// - Throws: `FormatError` if this is no IDX file, its elements are no unsigned bytes, its
-  ///   compressed data is damaged, or it is shorter or longer than its header says.
-  public init(path: String) throws(FormatError) {
-    let file = try GzipFile(path: path)
+  ///   compressed data is damaged, it is shorter or longer than its header says, or there are more
+  ///   elements than memory.
+  public init(path: String, memory: Int = .max) throws(FormatError) {
+    let file = try GzipFile(path: path, memory: memory)
+    shape = try Self.shape(file, path: path)
+    elements = try file.read(shape.reduce(1, *), part: "data")
+    try file.expectEnd()
+  }
+
+  /// Reads the shape alone; what comes after it is not looked at.
+  ///
+  /// - Throws: `FormatError` if this is no IDX file, or its elements are no unsigned bytes.
+  public static func shape(path: String) throws(FormatError) -> [Int] {
+    try shape(try GzipFile(path: path, memory: .max), path: path)
+  }
+
+  private static func shape(_ file: borrowing GzipFile, path: String) throws(FormatError) -> [Int] {
     let magic = try file.read(4, part: "IDX magic")
     guard magic[0] == 0 && magic[1] == 0 else {
       throw .malformed(
         path: path, part: "IDX magic", position: 0, found: hexadecimal(magic[..<2]),
         expected: "00 00, which starts every IDX file")
     }
-    guard magic[2] == Self.unsignedByte else {
-      throw Self.typeError(magic[2], path: path)
-    }
+    guard magic[2] == unsignedByte else { throw typeError(magic[2], path: path) }
     guard magic[3] > 0 else {
       throw .malformed(
         path: path, part: "IDX magic", position: 3, found: "0 dimensions", expected: "1 or more")
     }
     let extents = try file.read(4 * Int(magic[3]), part: "IDX extents")
-    shape = stride(from: 0, to: extents.count, by: 4).map { start in
+    let shape = stride(from: 0, to: extents.count, by: 4).map { start in
       extents[start..<start + 4].reduce(0) { $0 << 8 | Int($1) }
     }
-    guard let count = storageSize(shape: shape, elementSize: 1) else {
+    guard storageSize(shape: shape, elementSize: 1) != nil else {
       throw .shapeTooLarge(path: path, tensor: nil, shape: shape)
     }
-    elements = try file.read(count, part: "data")
-    try file.expectEnd()
+    return shape
   }
 
   /// Writes a plain file, whole or not at all.

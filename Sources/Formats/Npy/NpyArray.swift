@@ -41,10 +41,12 @@ public struct NpyArray: Hashable, Sendable {
 
   /// Reads a file, whatever its order and byte order.
   ///
-  /// - Throws: `FormatError` if this is no npy file, if its elements are not float32 or float64, or
-  ///   if it is shorter or longer than its header says.
-  public init(path: String) throws(FormatError) {
+  /// - Parameter memory: the most bytes of elements that it may have.
+  /// - Throws: `FormatError` if this is no npy file, if its elements are not float32 or float64, if
+  ///   it is shorter or longer than its header says, or holds more than memory.
+  public init(path: String, memory: Int = .max) throws(FormatError) {
     let file = try NpyFile(path: path)
+    try requireMemory(file.header.byteCount, of: memory, path: path)
     shape = file.header.shape
     elements =
       switch file.header.elementType {

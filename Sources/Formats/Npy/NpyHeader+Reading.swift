@@ -8,6 +8,9 @@ extension NpyHeader {
     try self.init(file)
   }
 
+  /// numpy's own headers of such arrays have 128 bytes, and some more for many dimensions.
+  private static let mostBytes = 1 << 20
+
   init(_ file: borrowing InputFile) throws(FormatError) {
     let prefix = try file.readArray(of: UInt8.self, count: 8, at: 0, part: "npy magic and version")
     guard prefix.starts(with: Self.magic) else {
@@ -24,6 +27,12 @@ extension NpyHeader {
     let lengthBytes = try file.readArray(
       of: UInt8.self, count: digits, at: 8, part: "npy header length")
     let length = lengthBytes.reversed().reduce(0) { $0 << 8 | Int($1) }
+    try file.check(byteCount: length, at: 8 + digits, part: "npy header")
+    guard length <= Self.mostBytes else {
+      throw .malformed(
+        path: file.path, part: "npy header length", position: 8, found: "\(length)",
+        expected: "at most \(Self.mostBytes)")
+    }
     let text = try file.readArray(
       of: UInt8.self, count: length, at: 8 + digits, part: "npy header")
     var parser = NpyHeaderParser(

@@ -35,23 +35,26 @@ public final class SharedNpyFile: Sendable {
   /// The file that is written, by the name that the other processes open; `path` for a device.
   public let temporaryPath: String
   private let file: OutputFile
-  private let isDevice: Bool
-  /// Whether this object made the hidden file and removes it.
+  private let place: OutputPlace
+  /// Nil for a device.
+  private let temporaryName: String?
+  /// Whether this object made the hidden file, and removes it unless it is finished.
   private let isOwner: Bool
 
   private init(
-    _ file: consuming OutputFile, path: String, header: NpyHeader, temporaryPath: String,
-    isDevice: Bool, isOwner: Bool
+    _ file: consuming OutputFile, in place: consuming OutputPlace, path: String,
+    header: NpyHeader, temporaryPath: String, temporaryName: String?, isOwner: Bool
   ) {
     self.path = path
     self.header = header
     self.temporaryPath = temporaryPath
     self.file = file
-    self.isDevice = isDevice
+    self.place = place
+    self.temporaryName = temporaryName
     self.isOwner = isOwner
   }
 
-  deinit { if isOwner { unlink(temporaryPath) } }
+  deinit { if isOwner { discard() } }
 
   /// Makes the hidden file, in its full length, with the header; on one process.
   ///
@@ -61,21 +64,25 @@ public final class SharedNpyFile: Sendable {
     path: String, shape: [Int], elementType: NpyHeader.ElementType
   ) throws(FormatError) -> SharedNpyFile {
     let header = try self.header(path: path, shape: shape, elementType: elementType)
+    let place = try OutputPlace(path)
     let result: SharedNpyFile
-    switch try targetKind(path) {
+    switch place.kind {
     case .folder: throw .notAFile(path: path)
     case .pipe: throw .notSeekable(path: path)
     case .device:
-      let file = try OutputFile(opening: path, flags: O_NOCTTY, path: path)
+      let file = try place.open()
       guard file.isSeekable else { throw .notSeekable(path: path) }
       result = SharedNpyFile(
-        file, path: path, header: header, temporaryPath: path, isDevice: true, isOwner: false)
+        file, in: place, path: path, header: header, temporaryPath: path, temporaryName: nil,
+        isOwner: false)
     case .file, .missing:
-      let temporary = Formats.temporaryPath(beside: resolvingLinks(path))
-      let file = try OutputFile(opening: temporary, flags: O_CREAT | O_EXCL, path: path)
+      let temporary = place.temporaryName()
+      let file = try place.create(temporary)
+      let temporaryPath = place.path(of: temporary)
       // From here on an error removes the file, with the object.
       result = SharedNpyFile(
-        file, path: path, header: header, temporaryPath: temporary, isDevice: false, isOwner: true)
+        file, in: place, path: path, header: header, temporaryPath: temporaryPath,
+        temporaryName: temporary, isOwner: true)
       try result.file.reserve(byteCount: header.dataOffset + header.byteCount)
     }
     let bytes = NpyHeader.encoded(shape: shape, elementType: elementType)
@@ -93,18 +100,20 @@ public final class SharedNpyFile: Sendable {
     opening temporaryPath: String, path: String, shape: [Int], elementType: NpyHeader.ElementType
   ) throws(FormatError) {
     let header = try Self.header(path: path, shape: shape, elementType: elementType)
-    let file = try OutputFile(
-      opening: temporaryPath, flags: O_NOCTTY, path: path,
+    let place = try OutputPlace(
+      temporaryPath, for: path,
       operation: "open '\(temporaryPath)', made by another process (do all share this folder?)")
+    let file = try place.open()
     let size = try file.size()
     let expected = header.dataOffset + header.byteCount
     if let size, size < expected {
       throw .truncated(path: path, part: "file being written", expected: expected, found: size)
     }
     if let size, size > expected { throw .trailingData(path: path, position: expected) }
+    let temporaryName = size == nil ? nil : place.name
     self.init(
-      file, path: path, header: header, temporaryPath: temporaryPath, isDevice: size == nil,
-      isOwner: false)
+      file, in: place, path: path, header: header, temporaryPath: temporaryPath,
+      temporaryName: temporaryName, isOwner: false)
   }
 
   /// Writes a box, given in C order without gaps in this machine's byte order (little-endian).
@@ -131,21 +140,21 @@ public final class SharedNpyFile: Sendable {
 
   /// Returns once what this process wrote is on the disk.
   public func synchronize() throws(FormatError) {
-    if !isDevice { try file.synchronize() }
+    if temporaryName != nil { try file.synchronize() }
   }
 
-  /// Gives the file its name; by one process, once all have synchronized. No one writes after it.
+  /// Gives the file its name; by the process that created it, once all have synchronized. No one
+  /// writes after it.
   public func finish() throws(FormatError) {
-    guard !isDevice else { return }
-    let target = resolvingLinks(path)
-    try move(temporaryPath, to: target, path: path)
-    try Formats.synchronize(folder(of: target))
+    guard let temporaryName else { return }
+    precondition(isOwner, "the process that created a file finishes it")
+    try place.finish(temporaryName)
   }
 
   /// Removes the hidden file and leaves `path` as it was; by any process, at any time before
   /// `finish`.
   public func discard() {
-    if !isDevice { unlink(temporaryPath) }
+    if let temporaryName { place.remove(temporaryName) }
   }
 
   private static func header(

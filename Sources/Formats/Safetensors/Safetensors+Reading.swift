@@ -4,9 +4,10 @@ extension Safetensors {
 
   /// Reads a whole file; elements are float32, float64, int64 or uint8.
   ///
-  /// - Throws: `FormatError` if the header is no valid one, a type is another, or the data has
-  ///   holes, overlaps, or another length than the header says.
-  public init(path: String) throws(FormatError) {
+  /// - Parameter memory: the most bytes of elements that it may have.
+  /// - Throws: `FormatError` if the header is no valid one, a type is another, the data has holes,
+  ///   overlaps, or another length than the header says, or is more than memory.
+  public init(path: String, memory: Int = .max) throws(FormatError) {
     let file = try InputFile(path: path)
     let lengthBytes = try file.readArray(
       of: UInt8.self, count: 8, at: 0, part: "safetensors header length")
@@ -42,6 +43,7 @@ extension Safetensors {
     guard file.size - dataStart == position else {
       throw .trailingData(path: path, position: dataStart + position)
     }
+    try file.requireMemory(position, of: memory)
     for entry in entries { tensors.append(try entry.read(file, dataStart: dataStart)) }
   }
 }

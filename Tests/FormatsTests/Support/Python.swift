@@ -1,11 +1,13 @@
 import Foundation
 
-/// The `python3` of the search path, an independent reader and writer of the formats.
+/// `python3`, or what the environment variable `CONVOY_PYTHON` names: an independent reader and writer of
+/// the formats.
 enum Python {
   struct Failure: Error, CustomStringConvertible {
     let description: String
   }
 
+  static let interpreter = ProcessInfo.processInfo.environment["CONVOY_PYTHON"] ?? "python3"
   static let hasNumpy = hasModule("numpy")
   static let hasSafetensors = hasModule("safetensors.numpy") && hasNumpy
 
@@ -14,7 +16,7 @@ enum Python {
   static func run(_ script: String, _ arguments: String...) throws -> String {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["python3", "-c", script] + arguments
+    process.arguments = [interpreter, "-c", script] + arguments
     let output = Pipe()
     process.standardOutput = output
     process.standardError = output
