@@ -80,8 +80,8 @@ public struct MachineModel: Hashable, Codable, Sendable {
 extension MachineModel {
   /// The model itself, if seconds can be computed with it.
   ///
-  /// - Throws: `MachineModelError.outOfRange`, which names the first key that is not a positive
-  ///   finite number, or a count below 1.
+  /// - Throws: `MachineModelError.outOfRange`, which names the first key that no machine of this or
+  ///   the next century has: seconds made of it would not be numbers to compare.
   public func validated() throws(MachineModelError) -> MachineModel {
     let quantities = [
       ("flopsPerSecond", flopsPerSecond),
@@ -91,12 +91,17 @@ extension MachineModel {
       ("betweenNodes.latencySeconds", betweenNodes.latencySeconds),
       ("betweenNodes.bytesPerSecond", betweenNodes.bytesPerSecond),
     ]
-    for (key, value) in quantities where !(value > 0 && value.isFinite) {
-      throw .outOfRange(key: key, value: "\(value)", expected: "a positive finite number")
+    for (key, value) in quantities {
+      let range = key.hasSuffix("Seconds") ? 1e-15...1e6 : 1...1e24
+      guard !range.contains(value) else { continue }
+      throw .outOfRange(
+        key: key, value: "\(value)",
+        expected: "a number from \(range.lowerBound) to \(range.upperBound)")
     }
     for (key, value) in [("ranksPerNode", ranksPerNode), ("threadsPerRank", threadsPerRank)]
-    where value < 1 {
-      throw .outOfRange(key: key, value: "\(value)", expected: "a whole number from 1 on")
+    where !(1...1 << 30).contains(value) {
+      throw .outOfRange(
+        key: key, value: "\(value)", expected: "a whole number from 1 to \(1 << 30)")
     }
     return self
   }

@@ -54,26 +54,29 @@ import Testing
   }
 
   static let faults = [
-    Fault(message: "flopsPerSecond is 0.0; expected a positive finite number") {
+    Fault(message: "flopsPerSecond is 0.0; expected a number from 1.0 to 1e+24") {
       $0.flopsPerSecond = 0
     },
-    Fault(message: "memoryBytesPerSecond is inf; expected a positive finite number") {
+    Fault(message: "memoryBytesPerSecond is inf; expected a number from 1.0 to 1e+24") {
       $0.memoryBytesPerSecond = .infinity
     },
-    Fault(message: "insideNode.latencySeconds is -1.0; expected a positive finite number") {
+    Fault(message: "insideNode.latencySeconds is -1.0; expected a number from 1e-15 to 1000000.0") {
       $0.insideNode.latencySeconds = -1
     },
-    Fault(message: "insideNode.bytesPerSecond is nan; expected a positive finite number") {
+    Fault(message: "insideNode.bytesPerSecond is nan; expected a number from 1.0 to 1e+24") {
       $0.insideNode.bytesPerSecond = .nan
     },
-    Fault(message: "betweenNodes.latencySeconds is 0.0; expected a positive finite number") {
+    Fault(message: "betweenNodes.latencySeconds is 0.0; expected a number from 1e-15 to 1000000.0")
+    {
       $0.betweenNodes.latencySeconds = 0
     },
-    Fault(message: "betweenNodes.bytesPerSecond is -inf; expected a positive finite number") {
+    Fault(message: "betweenNodes.bytesPerSecond is -inf; expected a number from 1.0 to 1e+24") {
       $0.betweenNodes.bytesPerSecond = -.infinity
     },
-    Fault(message: "ranksPerNode is 0; expected a whole number from 1 on") { $0.ranksPerNode = 0 },
-    Fault(message: "threadsPerRank is -3; expected a whole number from 1 on") {
+    Fault(message: "ranksPerNode is 0; expected a whole number from 1 to 1073741824") {
+      $0.ranksPerNode = 0
+    },
+    Fault(message: "threadsPerRank is -3; expected a whole number from 1 to 1073741824") {
       $0.threadsPerRank = -3
     },
   ]
