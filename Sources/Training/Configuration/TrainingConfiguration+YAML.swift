@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Yams
 
@@ -7,15 +8,26 @@ extension TrainingConfiguration {
   /// - Throws: `TrainingError`: the file cannot be read or is no YAML mapping, a key is unknown, or
   ///   a value is not what its key takes.
   public init(file: String, overrides: [String] = []) throws {
-    guard let bytes = FileManager.default.contents(atPath: file) else {
-      throw TrainingError.unreadableConfiguration(
-        file: file, reason: FileManager.default.fileExists(atPath: file) ? .denied : .missing)
+    let bytes: [UInt8]
+    do throws(FormatError) {
+      bytes = try contents(of: file, limit: Self.mostBytes)
+    } catch {
+      switch error.code {
+      case ENOENT: throw TrainingError.unreadableConfiguration(file: file, reason: .missing)
+      case EACCES: throw TrainingError.unreadableConfiguration(file: file, reason: .denied)
+      default: throw error
+      }
     }
-    guard let yaml = String(data: bytes, encoding: .utf8) else {
+    guard let yaml = String(validating: bytes, as: UTF8.self) else {
       throw TrainingError.unreadableConfiguration(file: file, reason: .notText)
     }
     try self.init(yaml: yaml, source: file, overrides: overrides)
   }
+
+  /// A configuration has some hundred bytes; what is far longer is something else.
+  static let mostBytes = 1 << 16
+  /// With aliases replaced.
+  static let mostExpandedBytes = 1 << 20
 
   /// The same from text; `source` names it in errors.
   ///
@@ -120,6 +132,15 @@ private func entry(ofOverride text: String) throws -> ConfigurationEntry {
 }
 
 private func entries(ofYAML yaml: String, source: String) throws -> [ConfigurationEntry] {
+  guard yaml.utf8.count <= TrainingConfiguration.mostBytes else {
+    throw TrainingError.malformedConfiguration(
+      source: source,
+      reason: "is longer than \(TrainingConfiguration.mostBytes) bytes, and no configuration")
+  }
+  guard YAMLExpansion(yaml).bytes <= TrainingConfiguration.mostExpandedBytes else {
+    throw TrainingError.malformedConfiguration(
+      source: source, reason: "its aliases stand for too much; write the values themselves")
+  }
   let root: Node?
   do {
     root = try Yams.compose(yaml: yaml)

@@ -24,55 +24,77 @@ public struct LabelledData: Hashable, Sendable {
 
   /// Reads the data, or makes it.
   ///
-  /// - Throws: `TrainingError` if a file is missing or the files do not fit each other;
-  ///   `FormatError` if one of them cannot be read.
-  public init(_ configuration: DataConfiguration, seed: UInt64) throws {
+  /// - Parameter memory: bytes that the data may take, with the order of an epoch's samples; `nil`: this
+  ///   process's part of the machine's memory.
+  /// - Throws: `TrainingError` if a file is missing, the files do not fit each other, or synthetic
+  ///   data does not fit in memory; `FormatError` if a file cannot be read, or is more than memory.
+  public init(
+    _ configuration: DataConfiguration, seed: UInt64, memory: Int? = nil
+  ) throws {
+    let memory = memory ?? availableMemory
     switch configuration.kind {
     case .synthetic:
-      self = try .synthetic(configuration, seed: seed)
+      self = try .synthetic(configuration, seed: seed, memory: memory)
     case .fashionMNIST:
       let folder = configuration.path ?? DataConfiguration.fashionMNISTPath
-      self = try LabelledData(idxFolder: folder, configuration, isFashionMNIST: true)
+      self = try LabelledData(
+        idxFolder: folder, configuration, isFashionMNIST: true, memory: memory)
     case .idx:
       guard let folder = configuration.path else { throw TrainingError.missingDataPath }
-      self = try LabelledData(idxFolder: folder, configuration, isFashionMNIST: false)
+      self = try LabelledData(
+        idxFolder: folder, configuration, isFashionMNIST: false, memory: memory)
     }
   }
 
   /// Four files named as MNIST's are, each plain or with `.gz`; images of any extents.
+  ///
+  /// All headers are read before any of the data: what does not fit costs nothing.
   private init(
-    idxFolder folder: String, _ configuration: DataConfiguration, isFashionMNIST: Bool
+    idxFolder folder: String, _ configuration: DataConfiguration, isFashionMNIST: Bool,
+    memory: Int
   ) throws {
-    func part(_ prefix: String) throws -> IDXPart {
+    func files(_ prefix: String) throws -> IDXPart {
       try IDXPart(folder: folder, prefix: prefix, isFashionMNIST: isFashionMNIST)
     }
-    let training = try part("train")
-    let test = try part("t10k")
-    let extents = [training.data.height, training.data.width]
-    let testExtents = [test.data.height, test.data.width]
-    guard extents == testExtents else {
+    let training = try files("train")
+    let test = try files("t10k")
+    guard training.extents == test.extents else {
       throw TrainingError.extentsDiffer(
-        training: training.imageFile, trainingExtents: extents, test: test.imageFile,
-        testExtents: testExtents)
+        training: training.imageFile, trainingExtents: training.extents, test: test.imageFile,
+        testExtents: test.extents)
     }
-    let highest = Int(training.data.labels.max() ?? 0)
+    let order = Double(training.count) * Double(MemoryLayout<Int>.stride)
+    let needed =
+      training.bytes(first: configuration.trainingSamples)
+      + test.bytes(first: configuration.testSamples) + order
+    guard needed <= Double(memory) else {
+      let largest = training.count >= test.count ? training : test
+      throw FormatError.notEnoughMemory(
+        path: largest.imageFile, needed: Int(min(needed, 0x1p62)), available: memory)
+    }
+    let trainingData = try training.read(memory: memory)
+    let testData = try test.read(memory: memory)
+    let highest = Int(trainingData.labels.max() ?? 0)
     guard highest >= 1 else {
       throw TrainingError.tooFewClasses(file: training.labelFile, classes: highest + 1)
     }
     // Of all labels of both parts, so that a limited run trains the same network, and a rare class
     // may be only in the test.
-    let classes = max(highest, Int(test.data.labels.max() ?? 0)) + 1
+    let classes = max(highest, Int(testData.labels.max() ?? 0)) + 1
     self.init(
-      training: training.data.first(configuration.trainingSamples),
-      test: test.data.first(configuration.testSamples), classes: classes)
+      training: trainingData.first(configuration.trainingSamples),
+      test: testData.first(configuration.testSamples), classes: classes)
   }
 }
 
-/// Images and labels of one part, with the files they come from.
+/// The files of images and labels of one part, which fit each other.
 private struct IDXPart {
-  let data: Dataset
   let imageFile: String
   let labelFile: String
+  /// Of samples.
+  let count: Int
+  /// [height, width]
+  let extents: [Int]
 
   init(folder: String, prefix: String, isFashionMNIST: Bool) throws {
     func existing(_ name: String) throws -> String {
@@ -85,18 +107,38 @@ private struct IDXPart {
     }
     imageFile = try existing("\(prefix)-images-idx3-ubyte")
     labelFile = try existing("\(prefix)-labels-idx1-ubyte")
-    let images = try IDXFile(path: imageFile)
-    let labels = try IDXFile(path: labelFile)
-    guard images.shape.count == 3, !images.shape.contains(0) else {
-      throw TrainingError.noImages(file: imageFile, shape: images.shape)
+    let images = try IDXFile.shape(path: imageFile)
+    let labels = try IDXFile.shape(path: labelFile)
+    guard images.count == 3, !images.contains(0) else {
+      throw TrainingError.noImages(file: imageFile, shape: images)
     }
-    guard labels.shape == [images.shape[0]] else {
+    guard labels == [images[0]] else {
+      throw TrainingError.imageCount(
+        images: imageFile, imageCount: images[0], labels: labelFile,
+        labelCount: labels.reduce(1, *))
+    }
+    count = images[0]
+    extents = Array(images[1...])
+  }
+
+  /// What is held at once of a part of which the first samples are taken: they are copied.
+  func bytes(first limit: Int?) -> Double {
+    let each = extents.reduce(1) { $0 * Double($1) } + 1
+    return each * (Double(count) + Double(limit.map { $0 < count ? $0 : 0 } ?? 0))
+  }
+
+  func read(memory: Int) throws -> Dataset {
+    // The short file first: the long one is not unpacked for nothing.
+    let labels = try IDXFile(path: labelFile, memory: memory)
+    let images = try IDXFile(path: imageFile, memory: memory)
+    // Another file may be there by now.
+    guard images.shape == [count] + extents, labels.shape == [count] else {
       throw TrainingError.imageCount(
         images: imageFile, imageCount: images.shape[0], labels: labelFile,
         labelCount: labels.elements.count)
     }
-    data = Dataset(
-      height: images.shape[1], width: images.shape[2], channels: 1, pixels: images.elements,
+    return Dataset(
+      height: extents[0], width: extents[1], channels: 1, pixels: images.elements,
       labels: labels.elements)
   }
 }

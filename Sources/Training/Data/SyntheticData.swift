@@ -10,14 +10,20 @@ extension LabelledData {
   /// Every class has a pattern, a sum of a few waves of random direction and phase per channel; a
   /// sample is the pattern of its class, shifted by up to an eighth of the extents, with noise of a
   /// third of the pattern's amplitude. Sample i is the same however many there are.
-  static func synthetic(_ configuration: DataConfiguration, seed: UInt64) throws -> LabelledData {
+  static func synthetic(
+    _ configuration: DataConfiguration, seed: UInt64, memory: Int
+  ) throws -> LabelledData {
     let training = configuration.trainingSamples ?? syntheticTrainingSamples
     let test = configuration.testSamples ?? syntheticTestSamples
     let shape = [configuration.height, configuration.width, configuration.channels]
     let size = shape.reduce(1, *)
     let (samples, overflow) = training.addingReportingOverflow(test)
-    // 2^36 bytes: a slip of the hand, not an experiment.
-    guard !overflow, samples <= (1 << 36) / size else {
+    // Pixels and labels, the order of an epoch, and every class's pattern.
+    let needed =
+      (Double(training) + Double(test)) * Double(size + 1)
+      + Double(training) * Double(MemoryLayout<Int>.stride)
+      + Double(configuration.classes) * Double(size) * Double(MemoryLayout<Float>.stride)
+    guard !overflow, needed <= Double(memory) else {
       throw TrainingError.syntheticTooLarge(samples: overflow ? .max : samples, shape: shape)
     }
     let patterns = (0..<configuration.classes).map { label in

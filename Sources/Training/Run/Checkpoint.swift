@@ -18,6 +18,15 @@ struct RunProgress: Hashable, Codable, Sendable {
   /// The epoch that the next step belongs to, from 1.
   var epoch: Int { completedEpochs + 1 }
 
+  /// Whether a run of so many steps per epoch can have got there: in a checkpoint that was damaged, or
+  /// made by hand, any number may stand.
+  func isPossible(stepsPerEpoch: Int) -> Bool {
+    let (steps, overflow) = completedEpochs.multipliedReportingOverflow(by: stepsPerEpoch)
+    return !overflow && (0..<stepsPerEpoch).contains(epochStep) && completedEpochs >= 0
+      && step.subtractingReportingOverflow(steps) == (epochStep, false)
+      && (0...1 << 53).contains(samples) && lossSum.isFinite && seconds.isFinite && seconds >= 0
+  }
+
   mutating func completeEpoch() {
     self = RunProgress(step: step, completedEpochs: completedEpochs + 1)
   }
@@ -47,10 +56,11 @@ struct Checkpoint {
       + optimizer.state.map { ("optimizer/" + $0.name, $0.value) }
   }
 
-  /// - Throws: `FormatError`, if the file is no whole safetensors file;
+  /// - Throws: `FormatError`, if the file is no whole safetensors file, or more than memory;
   ///   `TrainingError.checkpointOfOtherRun`, if it is no checkpoint.
   init(path: String) throws {
-    let file = try Safetensors(path: path)
+    // Its elements are held twice, as they are read and as tensors.
+    let file = try Safetensors(path: path, memory: availableMemory / 2)
     guard file.metadata["format"] == Self.format, let text = file.metadata["progress"],
       let progress = try? JSONDecoder().decode(RunProgress.self, from: Data(text.utf8)),
       let yaml = file.metadata["configuration"]
@@ -66,6 +76,17 @@ struct Checkpoint {
           path: path, problem: "tensor '\(tensor.name)' is not of float32")
       }
       return (tensor.name, Tensor(shape: tensor.shape, elements: elements))
+    }
+  }
+
+  /// - Throws: `TrainingError.checkpointOfOtherRun`, if a run of so many steps per epoch cannot have made
+  ///   this progress; `path` is for it.
+  func requireProgress(stepsPerEpoch: Int, path: String) throws {
+    guard progress.isPossible(stepsPerEpoch: stepsPerEpoch) else {
+      throw TrainingError.checkpointOfOtherRun(
+        path: path,
+        problem: "it is of step \(progress.step), after \(progress.completedEpochs) epochs and "
+          + "\(progress.epochStep) steps, but an epoch has \(stepsPerEpoch) steps")
     }
   }
 

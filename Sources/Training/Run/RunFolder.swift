@@ -32,8 +32,9 @@ struct RunFolder: Hashable, Sendable {
   /// Makes the folder of a new run, which must be new or empty, with its parents.
   ///
   /// - Returns: the folders that were made, the innermost last; see `remove`.
-  /// - Throws: `TrainingError.outputHoldsFiles`, `outputUnwritable`.
+  /// - Throws: `TrainingError.outputHoldsFiles`, `outputUnwritable`; `FormatError.foreignLink`.
   func create() throws -> [String] {
+    try requireOwnWay(to: path)
     let made = try makeFolders(path)
     let names: [String]
     do {
@@ -52,6 +53,8 @@ struct RunFolder: Hashable, Sendable {
   ///
   /// An empty folder counts: the run in it was killed before it wrote anything.
   func open() throws {
+    try requireOwnWay(to: path)
+    try requireOwnWay(to: checkpoints)
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
       let exists = FileManager.default.fileExists(atPath: path)
       throw TrainingError.nothingToResume(path: path, exists: exists)
@@ -66,7 +69,7 @@ struct RunFolder: Hashable, Sendable {
     for leftover in names.filter(isLeftover).map({ "\(path)/\($0)" })
       + inner.filter(isLeftover).map({ "\(checkpoints)/\($0)" })
     {
-      unlink(leftover)
+      removeOutput(leftover)
     }
   }
 
@@ -100,7 +103,10 @@ struct RunFolder: Hashable, Sendable {
     }
   }
 
-  func makeCheckpointsFolder() throws { _ = try makeFolders(checkpoints) }
+  func makeCheckpointsFolder() throws {
+    try requireOwnWay(to: checkpoints)
+    _ = try makeFolders(checkpoints)
+  }
 
   private var isRun: Bool { FileManager.default.fileExists(atPath: configuration) }
 

@@ -1,4 +1,5 @@
 import Collectives
+import Formats
 import Foundation
 import Kernels
 import Logging
@@ -43,11 +44,13 @@ struct Trainer {
     gradientSum = GradientSum(network.parameters)
     var optimizer = configuration.optimizer.makeOptimizer(network.parameters)
     var progress = RunProgress()
+    let stepsPerEpoch = sampling.batches
     if isResuming, let step = try Self.lastCheckpoint(folder, communicator) {
       let path = folder.checkpoint(step: step)
       progress = try communicator.together {
         let checkpoint = try Checkpoint(path: path)
         try folder.requireSameRun(configuration, as: checkpoint.configuration)
+        try checkpoint.requireProgress(stepsPerEpoch: stepsPerEpoch, path: path)
         try checkpoint.restore(network, &optimizer, path: path)
         return checkpoint.progress
       }
@@ -231,7 +234,7 @@ struct Trainer {
       progress: progress, configuration: configuration, network: network, optimizer: optimizer
     ).write(to: path)
     for step in folder.checkpointSteps.dropLast(2) {
-      try? FileManager.default.removeItem(atPath: folder.checkpoint(step: step))
+      removeOutput(folder.checkpoint(step: step))
     }
     logger.debug("checkpoint \(path)")
     try observe(.checkpoint(step: progress.step, path: path))

@@ -1,3 +1,5 @@
+import Formats
+
 #if canImport(Darwin)
   import Darwin
 #else
@@ -23,21 +25,21 @@ extension TrainingError: CustomStringConvertible {
     switch self {
     case .unreadableConfiguration(let file, let reason):
       switch reason {
-      case .missing: "\(file): there is no such file; expected a YAML configuration"
-      case .denied: "\(file): cannot be read; expected a YAML configuration file"
-      case .notText: "\(file): this is not UTF-8 text; expected a YAML configuration"
+      case .missing: "\(printable(file)): there is no such file; expected a YAML configuration"
+      case .denied: "\(printable(file)): cannot be read; expected a YAML configuration file"
+      case .notText: "\(printable(file)): this is not UTF-8 text; expected a YAML configuration"
       }
     case .malformedConfiguration(let source, let reason):
-      "\(source): \(reason)"
+      "\(printable(source)): \(printable(reason, keepsLines: true))"
     case .malformedOverride(let text):
-      "--set '\(text)': expected key=value, such as training.epochs=3"
+      "--set '\(printable(text))': expected key=value, such as training.epochs=3"
     case .unknownKey(let key, let nearest, let source):
-      "\(source): there is no key '\(key)'; did you mean '\(nearest)'?"
+      "\(printable(source)): there is no key '\(printable(key))'; did you mean '\(nearest)'?"
     case .invalidValue(let key, let value, let expected, let source):
-      "\(source): \(key) is \(value.isEmpty ? "empty" : value); expected \(expected)"
+      "\(printable(source)): \(key) is \(value.isEmpty ? "empty" : printable(value)); expected \(expected)"
     case .notASection(let section, let value, let source, let keys):
       """
-      \(source): '\(section)' is a section and cannot be \(value); set one of its keys: \
+      \(printable(source)): '\(section)' is a section and cannot be \(printable(value)); set one of its keys: \
       \(keys.map { "\(section).\($0)" }.joined(separator: ", "))
       """
     default: ""
@@ -47,23 +49,23 @@ extension TrainingError: CustomStringConvertible {
   private var dataProblem: String {
     switch self {
     case .missingData(let folder, let file, let isFashionMNIST):
-      "\(folder): there is no \(file) nor \(file).gz; "
+      "\(printable(folder)): there is no \(file) nor \(file).gz; "
         + (isFashionMNIST
           ? "install Fashion-MNIST (apt-get install dataset-fashion-mnist) or set data.path"
           : "data.path must hold four IDX files named as MNIST's are")
     case .missingDataPath:
       "data.path is not set; data.kind idx needs the folder of the IDX files"
     case .noImages(let file, let shape):
-      "\(file): holds no images (shape \(shape)); expected at least one, of at least one pixel"
+      "\(printable(file)): holds no images (shape \(shape)); expected at least one, of at least one pixel"
     case .imageCount(let images, let imageCount, let labels, let labelCount):
-      "\(images) has \(imageCount) images, but \(labels) has \(labelCount) labels; expected as many"
+      "\(printable(images)) has \(imageCount) images, but \(printable(labels)) has \(labelCount) labels; expected as many"
     case .extentsDiffer(let training, let trainingExtents, let test, let testExtents):
       """
-      \(test): the images are \(extents(testExtents)), but those of \(training) are \
+      \(printable(test)): the images are \(extents(testExtents)), but those of \(printable(training)) are \
       \(extents(trainingExtents)); expected the same
       """
     case .tooFewClasses(let file, let classes):
-      "\(file): the labels name \(classes) class; expected at least 2 to tell apart"
+      "\(printable(file)): the labels name \(classes) class; expected at least 2 to tell apart"
     case .syntheticTooLarge(let samples, let shape):
       """
       \(samples) synthetic images of \(extents(shape)) do not fit in memory; \
@@ -77,31 +79,31 @@ extension TrainingError: CustomStringConvertible {
     switch self {
     case .outputHoldsFiles(let path, true):
       """
-      \(path) already holds a run; continue it with --resume \(path), or choose another folder with \
+      \(printable(path)) already holds a run; continue it with --resume \(printable(path)), or choose another folder with \
       --set output=…
       """
     case .outputHoldsFiles(let path, false):
       """
-      \(path) is not empty, and holds no run of convoy; choose a new or empty folder with \
+      \(printable(path)) is not empty, and holds no run of convoy; choose a new or empty folder with \
       --set output=…
       """
     case .outputUnwritable(let path, let code):
       """
-      \(path): cannot be used as the run folder: \(String(cString: strerror(code))); choose a folder \
+      \(printable(path)): cannot be used as the run folder: \(String(cString: strerror(code))); choose a folder \
       you can write to with --set output=…
       """
     case .nothingToResume(let path, true):
-      "\(path): there is no run here to resume; expected the output folder of an earlier run"
+      "\(printable(path)): there is no run here to resume; expected the output folder of an earlier run"
     case .nothingToResume(let path, false):
-      "\(path): there is no such folder to resume; expected the output folder of an earlier run"
+      "\(printable(path)): there is no such folder to resume; expected the output folder of an earlier run"
     case .differentRun(let path, let differences):
       """
-      \(path): cannot be resumed with another configuration: \
-      \(differences.map { "\($0.key) was \($0.saved) and is now \($0.requested)" }
+      \(printable(path)): cannot be resumed with another configuration: \
+      \(differences.map { "\($0.key) was \(printable($0.saved)) and is now \(printable($0.requested))" }
         .joined(separator: "; ")); use the values of the run, or start a new one
       """
     case .checkpointOfOtherRun(let path, let problem):
-      "\(path): is no checkpoint of this run: \(problem)"
+      "\(printable(path)): is no checkpoint of this run: \(printable(problem))"
     case .notEnoughMemory(let needed, let memory, let ranks):
       """
       a step on \(ranks) rank\(ranks == 1 ? "" : "s") needs about \(megabytes(needed)) a rank, but \
@@ -120,7 +122,7 @@ extension TrainingError: CustomStringConvertible {
       """
     case .nonFiniteParameter(let name, let step, let epoch):
       """
-      the parameter \(name) is no longer finite after step \(step) (epoch \(epoch)), so no checkpoint \
+      the parameter \(printable(name)) is no longer finite after step \(step) (epoch \(epoch)), so no checkpoint \
       is written; try a lower optimizer.learningRate or a longer training.warmUpEpochs, and --resume
       """
     case .configurationsDiffer(let rank):
