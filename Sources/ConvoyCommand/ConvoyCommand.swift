@@ -8,7 +8,23 @@ enum Main {
     // An expression may begin as an option does ('->', a scalar as it is). White space in an
     // expression means nothing, so one more space tells them apart.
     let arguments = CommandLine.arguments.dropFirst().map { $0.hasPrefix("->") ? " " + $0 : $0 }
-    ConvoyCommand.main(arguments)
+    do {
+      var command = try ConvoyCommand.parseAsRoot(arguments)
+      try command.run()
+    } catch {
+      end(error)
+    }
+  }
+
+  /// As `ParsableCommand.exit(withError:)`, whose messages quote arguments as they are.
+  private static func end(_ error: any Error) -> Never {
+    let code = ConvoyCommand.exitCode(for: error)
+    let message = ConvoyCommand.fullMessage(for: error)
+    if !message.isEmpty {
+      // Help, if it is asked for, is a result.
+      if code == .success { try? output(message) } else { note(message) }
+    }
+    Foundation.exit(code.rawValue)
   }
 }
 

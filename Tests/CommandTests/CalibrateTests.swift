@@ -187,13 +187,13 @@ import Testing
       message: "the value of 'betweenNodes' is not an object of latencySeconds and bytesPerSecond"),
     Damage(
       old: "2e10", new: "-2e10",
-      message: "memoryBytesPerSecond is -20000000000.0; expected a positive finite number"),
+      message: "memoryBytesPerSecond is -20000000000.0; expected a number from 1.0 to 1e+24"),
     Damage(
       old: "2e-5", new: "0",
-      message: "betweenNodes.latencySeconds is 0.0; expected a positive finite number"),
+      message: "betweenNodes.latencySeconds is 0.0; expected a number from 1e-15 to 1000000.0"),
     Damage(
       old: #""ranksPerNode": 4"#, new: #""ranksPerNode": 0"#,
-      message: "ranksPerNode is 0; expected a whole number from 1 on"),
+      message: "ranksPerNode is 0; expected a whole number from 1 to 1073741824"),
     Damage(
       old: whole, new: "[1, 2]", message: "is not a JSON object; expected a machine model" + remedy),
     Damage(
@@ -222,7 +222,8 @@ import Testing
     try Self.check(
       folder.path + "/machine.json",
       "there is no such file; 'convoy calibrate --out FILE' writes a whole one")
-    try Self.check(folder.path, "cannot be read; expected a machine model in JSON")
+    try Self.check(
+      folder.path, "is a folder, a device or a pipe; expected a file, a machine model in JSON")
   }
 
   private static func check(_ path: String, _ message: String) throws {

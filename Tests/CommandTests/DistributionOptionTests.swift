@@ -44,7 +44,10 @@ import Testing
       "convoy: error: part.json: the key 'memoryBytesPerSecond' is missing; 'convoy calibrate --out "
         + "part.json' writes a whole one"
     ),
-    (["--machine", "folder"], "convoy: error: folder: cannot be read; expected a machine model …"),
+    (
+      ["--machine", "folder"],
+      "convoy: error: folder: is a folder, a device or a pipe; expected a file, …"
+    ),
   ]
 
   private static func folder() throws -> TestFolder {

@@ -103,6 +103,7 @@ struct LayerTiming: Codable {
     let plan = try Plan(fastest: bound, needsGradient: needed)
     let timer = eachStep ? StepTimer() : nil
     let contraction = try Contraction<Float>(plan, timer: timer)
+    try Self.requireMemory(entry, contraction)
     var generator = SplitMix(state: 1)
     let operands = bound.shapes.map { Self.random($0, &generator) }
     let outputGradient = Self.random(bound.outputShape, &generator)
@@ -139,6 +140,16 @@ struct LayerTiming: Codable {
     steps = timer?.kernels.map { kernel, seconds in
       StepTiming(kernel, contraction, milliseconds: seconds * 1e3)
     }
+  }
+
+  /// Before the operands are made: an allocation that fails would end the process without a word.
+  private static func requireMemory(
+    _ entry: ScalingCase, _ contraction: Contraction<Float>
+  ) throws {
+    let needed = contraction.peakBytes(needed: contraction.plan.expression.shapes.map { _ in true })
+    guard needed > HostMemory.limitBytes else { return }
+    throw CommandError.caseTooLarge(
+      name: entry.name, needed: needed, available: HostMemory.limitBytes)
   }
 
   private static func random(_ shape: [Int], _ generator: inout SplitMix) -> Tensor<Float> {

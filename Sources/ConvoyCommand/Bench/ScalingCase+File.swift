@@ -1,4 +1,5 @@
 import Convoy
+import Formats
 import Foundation
 
 extension ScalingCase {
@@ -7,7 +8,9 @@ extension ScalingCase {
   ///
   /// - Throws: `ScalingCasesError`, which names the file, the case and what was expected.
   static func read(path: String) throws -> [ScalingCase] {
-    let data = try contents(path)
+    let data = try textFile(path, limit: ScalingCasesError.mostBytes) { problem in
+      ScalingCasesError(path: path, problem: .unusable(problem))
+    }
     let entries: [Entry]
     do {
       entries = try JSONDecoder().decode([Entry].self, from: data)
@@ -40,23 +43,6 @@ extension ScalingCase {
         path: path, problem: .noMatch(filter: filter, names: all.map(\.name)))
     }
     return some
-  }
-
-  private static func contents(_ path: String) throws(ScalingCasesError) -> Data {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-      throw ScalingCasesError(path: path, problem: .missing)
-    }
-    guard !isFolder.boolValue, let file = FileHandle(forReadingAtPath: path) else {
-      throw ScalingCasesError(path: path, problem: .unreadable)
-    }
-    defer { try? file.close() }
-    // Of an empty file there is nothing to read, which is no JSON either.
-    let data = (try? file.read(upToCount: ScalingCasesError.mostBytes + 1)) ?? Data()
-    guard data.count <= ScalingCasesError.mostBytes else {
-      throw ScalingCasesError(path: path, problem: .tooLarge)
-    }
-    return data
   }
 
   /// The keys of a case, in the order of messages.
@@ -124,7 +110,8 @@ extension ScalingCase {
 struct ScalingCasesError: Error, Equatable {
   /// Cases are numbered from 0.
   enum Problem: Error, Equatable {
-    case missing, unreadable, tooLarge, notJSON, notAList, noCases
+    case unusable(TextFileProblem)
+    case notJSON, notAList, noCases
     case notAnObject(number: Int)
     case unknownKey(number: Int, key: String)
     case missingKey(number: Int, key: String)
@@ -146,18 +133,23 @@ extension ScalingCasesError: CustomStringConvertible {
   var description: String {
     let keys = ScalingCase.Key.allCases.map(\.rawValue).joined(separator: ", ")
     let expected = "expected a JSON list of cases, e.g. that of cluster/cases/scaling.json"
+    let path = printable(path)
     func place(_ number: Int) -> String { "\(path): case \(number + 1)" }
     switch problem {
-    case .missing: return "\(path): there is no such file; \(expected)"
-    case .unreadable: return "\(path): cannot be read; \(expected)"
-    case .tooLarge: return "\(path): is longer than \(Self.mostBytes) bytes; \(expected)"
+    case .unusable(.missing): return "\(path): there is no such file; \(expected)"
+    case .unusable(.unreadable): return "\(path): cannot be read; \(expected)"
+    case .unusable(.notAFile):
+      return "\(path): is a folder, a device or a pipe; \(expected)"
+    case .unusable(.tooLarge):
+      return "\(path): is longer than \(Self.mostBytes) bytes; \(expected)"
     case .notJSON: return "\(path): is not JSON; \(expected)"
     case .notAList: return "\(path): is not a list; \(expected)"
     case .noCases: return "\(path): has no cases; \(expected)"
     case .notAnObject(let number):
       return "\(place(number)) is not an object; expected one with the keys \(keys)"
     case .unknownKey(let number, let key):
-      return "\(place(number)) has a key '\(key)', which cases do not have; expected some of "
+      return
+        "\(place(number)) has a key '\(printable(key))', which cases do not have; expected some of "
         + keys
     case .missingKey(let number, let key):
       return "\(place(number)): the key '\(key)' is missing"
@@ -167,10 +159,11 @@ extension ScalingCasesError: CustomStringConvertible {
     case .extent(let number, let value):
       return "\(place(number)): 'shapes' has an extent of \(value); expected whole numbers from 0 "
         + "on"
-    case .invalid(let name, let reason): return "\(path): case '\(name)': \(reason)"
+    case .invalid(let name, let reason):
+      return "\(path): case '\(printable(name))': \(printable(reason, keepsLines: true))"
     case .noMatch(let filter, let names):
-      return "\(path): no case has '\(filter)' in its name; there are "
-        + names.map { "'\($0)'" }.joined(separator: ", ")
+      return "\(path): no case has '\(printable(filter))' in its name; there are "
+        + names.map { "'\(printable($0))'" }.joined(separator: ", ")
     }
   }
 }

@@ -40,14 +40,24 @@ struct ContractCommand: ParsableCommand {
   var timeout: Double = 600
 
   func validate() throws {
-    guard timeout > 0 && timeout.isFinite else {
-      throw ValidationError("--timeout \(timeout): expected seconds above 0, e.g. --timeout 60")
+    guard timeout > 0 && timeout <= Self.longestTimeout else {
+      throw ValidationError(
+        "--timeout \(timeout): expected seconds above 0, at most \(Int(Self.longestTimeout)), "
+          + "e.g. --timeout 60")
     }
   }
+
+  /// Thirty years, and far from what a clock can count.
+  private static let longestTimeout = 1e9
+  /// Each is a thread with tensors and messages of its own; more than a large host has cores.
+  private static let mostThreadRanks = 256
 
   func run() throws {
     try reportingOnEveryRank(watchdog: watchdog) { communicator in
       let ranks = distribution.ranks ?? communicator.size
+      guard communicator.size > 1 || ranks <= Self.mostThreadRanks else {
+        throw CommandError.tooManyThreadRanks(asked: ranks, most: Self.mostThreadRanks)
+      }
       try communicator.together {
         if communicator.size > 1 && ranks != communicator.size {
           throw CommandError.otherRanks(asked: ranks, launched: communicator.size)
@@ -143,23 +153,21 @@ struct ContractCommand: ParsableCommand {
   /// In this process alone.
   private func contractAlone() throws {
     try checkOutputs()
-    let headers = try operands.map { try NpyHeader(path: $0) }
-    try requireEqualTypes(headers)
-    let bound = try options.bound(expression, shapes: headers.map(\.shape))
+    let (files, bound) = try openOperands()
     let plan = try options.runningPlan(bound, objective: distribution.objective)
-    switch headers.first?.elementType {
-    case .float64: try run(plan, Double.self, .float64)
-    default: try run(plan, Float.self, .float32)
+    switch files.first?.header.elementType {
+    case .float64: try run(plan, files, Double.self, .float64)
+    default: try run(plan, files, Float.self, .float32)
     }
   }
 
   private func run<Element: TensorElement>(
-    _ plan: Plan, _ type: Element.Type, _ elementType: NpyHeader.ElementType
+    _ plan: Plan, _ files: [NpyFile], _ type: Element.Type, _ elementType: NpyHeader.ElementType
   ) throws {
     let meter = MemoryMeter()
     let contraction = try Contraction<Element>(plan, meter: meter)
     try contraction.requireMemory()
-    let tensors = try operands.map { try Self.tensor(path: $0, meter) as Tensor<Element> }
+    let tensors: [Tensor<Element>] = try files.map { try $0.tensor(meter: meter) }
     let start = ContinuousClock.now
     let result = try contraction(tensors)
     let seconds = (ContinuousClock.now - start) / .seconds(1)
@@ -173,21 +181,6 @@ struct ContractCommand: ParsableCommand {
         measuredPeak: meter.peakBytes)
       try writeAtomically(to: report, bytes: Array((try contents.json() + "\n").utf8))
     }
-  }
-
-  /// One operand; the file's own array lives no longer than this call.
-  private static func tensor<Element: TensorElement>(
-    path: String, _ meter: MemoryMeter
-  ) throws -> Tensor<Element> {
-    let array = try NpyArray(path: path)
-    var tensor = Tensor<Element>(uninitialized: array.shape, meter: meter)
-    tensor.withMutableElements { tensor in
-      switch array.elements {
-      case .float32(let elements): _ = (elements as? [Element]).map { tensor.initialize(from: $0) }
-      case .float64(let elements): _ = (elements as? [Element]).map { tensor.initialize(from: $0) }
-      }
-    }
-    return tensor
   }
 
   /// Before any work: a result that cannot be written should not be computed first.

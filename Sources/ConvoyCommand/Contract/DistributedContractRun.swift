@@ -19,7 +19,10 @@ struct DistributedContractRun<Element: TensorElement>: Sendable {
       fitted.plan, communicator: communicator, overlap: fitted.overlap, meter: meter)
     communicator.enter(CollectiveStep(number: 0, description: "read the operands"))
     let operands = try communicator.together {
-      try files.indices.map { try box(of: $0, rank: communicator.rank, meter) }
+      try files.indices.map { operand -> Tensor<Element> in
+        let box = fitted.plan.inputs[operand].box(of: communicator.rank)
+        return try files[operand].tensor(box.ranges, meter: meter)
+      }
     }
     try communicator.barrier()
     let before = communicator.traffic
@@ -46,17 +49,6 @@ struct DistributedContractRun<Element: TensorElement>: Sendable {
         try writeAtomically(to: trace, bytes: Array(ChromeTrace.file(rows).utf8))
       }
     }
-  }
-
-  private func box(
-    of operand: Int, rank: Int, _ meter: MemoryMeter
-  ) throws -> Tensor<Element> {
-    let box = fitted.plan.inputs[operand].box(of: rank)
-    var tensor = Tensor<Element>(uninitialized: box.shape, meter: meter)
-    try tensor.withMutableElements {
-      try files[operand].read(box: box.ranges, into: UnsafeMutableRawBufferPointer($0))
-    }
-    return tensor
   }
 
   /// Of copies the first alone is written.

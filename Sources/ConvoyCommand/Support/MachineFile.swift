@@ -1,11 +1,14 @@
 import Convoy
+import Formats
 import Foundation
 
 /// Reads the model that `convoy calibrate --out` writes, for `--machine FILE`.
 ///
 /// - Throws: `MachineFileError`, which says what is wrong with the file and its remedy.
 func machineModel(path: String) throws -> MachineModel {
-  let data = try machineFileContents(path: path)
+  let data = try textFile(path, limit: MachineFileError.mostBytes) { problem in
+    MachineFileError(path: path, problem: .unusable(problem))
+  }
   let object: Any
   do {
     object = try JSONSerialization.jsonObject(with: data)
@@ -37,9 +40,7 @@ func machineModel(path: String) throws -> MachineModel {
 /// What is wrong with a machine file.
 struct MachineFileError: Error, Equatable {
   enum Problem: Equatable {
-    case missing
-    case unreadable
-    case tooLarge
+    case unusable(TextFileProblem)
     case notJSON
     case unknownKey(String)
     case missingKey(String)
@@ -57,15 +58,18 @@ struct MachineFileError: Error, Equatable {
 
 extension MachineFileError: CustomStringConvertible {
   var description: String {
+    let path = printable(path)
     let remedy = "; 'convoy calibrate --out \(path)' writes a whole one"
     switch problem {
-    case .missing: return "\(path): there is no such file" + remedy
-    case .unreadable: return "\(path): cannot be read; expected a machine model in JSON"
-    case .tooLarge:
+    case .unusable(.missing): return "\(path): there is no such file" + remedy
+    case .unusable(.unreadable): return "\(path): cannot be read; expected a machine model in JSON"
+    case .unusable(.notAFile):
+      return "\(path): is a folder, a device or a pipe; expected a file, a machine model in JSON"
+    case .unusable(.tooLarge):
       return "\(path): is longer than \(Self.mostBytes) bytes; expected a machine model in JSON"
     case .notJSON: return "\(path): is not a JSON object; expected a machine model" + remedy
     case .unknownKey(let key):
-      return "\(path): there is no key '\(key)' in a machine model; remove it"
+      return "\(path): there is no key '\(printable(key))' in a machine model; remove it"
     case .missingKey(let key): return "\(path): the key '\(key)' is missing" + remedy
     case .wrongType(let key):
       return "\(path): the value of '\(key)' is not \(Self.kind(of: key))"
@@ -107,23 +111,4 @@ private func firstUnknownKey(of object: [String: Any], known: [String: Any]) -> 
     }
   }
   return nil
-}
-
-private func machineFileContents(path: String) throws -> Data {
-  var isFolder: ObjCBool = false
-  guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-    throw MachineFileError(path: path, problem: .missing)
-  }
-  guard !isFolder.boolValue, let file = FileHandle(forReadingAtPath: path) else {
-    throw MachineFileError(path: path, problem: .unreadable)
-  }
-  defer { try? file.close() }
-  guard let data = try? file.read(upToCount: MachineFileError.mostBytes + 1) else {
-    // Nothing to read: an empty file.
-    throw MachineFileError(path: path, problem: .notJSON)
-  }
-  guard data.count <= MachineFileError.mostBytes else {
-    throw MachineFileError(path: path, problem: .tooLarge)
-  }
-  return data
 }

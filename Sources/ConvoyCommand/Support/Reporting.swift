@@ -3,15 +3,18 @@ import Convoy
 import Formats
 import Foundation
 
-/// Writes a line to standard error; if nobody listens there, so be it.
+/// Writes lines to standard error; if nobody listens there, so be it. What a terminal would obey is
+/// escaped: see `printable`.
 func note(_ text: String) {
+  let text = printable(text, keepsLines: true)
   try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
 }
 
-/// Writes a line to standard output.
+/// Writes lines to standard output, escaped as `note` does it.
 ///
 /// - Throws: `CommandError.standardOutput`, e.g. on a full disk: a result that is lost is a failure.
 func output(_ text: String) throws {
+  let text = printable(text, keepsLines: true)
   do {
     try FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
   } catch {
@@ -37,6 +40,7 @@ extension FormatError {
   fileprivate var isBadInput: Bool {
     switch self {
     case .system(_, let operation, _): operation == "open" || operation == "read"
+    case .foreignLink, .unreadPipe, .notEnoughMemory: false
     default: true
     }
   }
@@ -137,6 +141,10 @@ enum CommandError: Error, CustomStringConvertible {
   case emptyOutput
   /// A report or a trace has the name of the result or of an operand.
   case outputReplaces(option: String, path: String)
+  /// A case of a benchmark; both in bytes.
+  case caseTooLarge(name: String, needed: Int, available: Int)
+  /// Without mpirun ranks are threads of this process.
+  case tooManyThreadRanks(asked: Int, most: Int)
   /// `--ranks` differs from the number of ranks that were started.
   case otherRanks(asked: Int, launched: Int)
   case standardOutput
@@ -146,31 +154,38 @@ enum CommandError: Error, CustomStringConvertible {
   var isBadInput: Bool {
     switch self {
     case .mixedElementTypes: true
-    case .emptyOutput, .outputReplaces, .outputIsFolder, .otherRanks: true
-    case .outputFolder, .standardOutput, .wrongSum: false
+    case .emptyOutput, .outputReplaces, .outputIsFolder, .otherRanks, .tooManyThreadRanks: true
+    case .outputFolder, .standardOutput, .wrongSum, .caseTooLarge: false
     }
   }
 
   var description: String {
     switch self {
     case .mixedElementTypes(let first, let firstType, let other, let otherType):
-      "operands are of different element types: \(first) holds \(firstType), \(other) holds "
+      "operands are of different element types: \(printable(first)) holds \(firstType), "
+        + "\(printable(other)) holds "
         + "\(otherType); convert one of them, for the result has the type of the operands"
     case .outputIsFolder(let path):
-      "cannot write the file \(path): it is a folder; name a file in it"
+      "cannot write the file \(printable(path)): it is a folder; name a file in it"
     case .emptyOutput:
       "the name of an output is empty; expected a file"
     case .outputReplaces(let option, let path):
-      "\(option) would replace \(path), which is the result or an operand; give it another name"
+      "\(option) would replace \(printable(path)), which is the result or an operand; give it another name"
     case .otherRanks(let asked, let launched):
       "--ranks \(asked), but \(launched) ranks were started; leave --ranks out under mpirun, or "
         + "start \(asked)"
+    case .caseTooLarge(let name, let needed, let available):
+      "case '\(printable(name))': forward and backward it takes \(needed) bytes at once, but this machine "
+        + "has \(available); use smaller shapes, or --filter to leave it out"
+    case .tooManyThreadRanks(let asked, let most):
+      "--ranks \(asked): without mpirun the ranks are threads of this process, at most \(most); start "
+        + "more with mpirun -n \(asked)"
     case .standardOutput:
       "cannot write to standard output: the disk is full, or what reads it has ended"
     case .wrongSum(let found, let expected):
       "the ranks' numbers add up to \(found), expected \(expected)"
     case .outputFolder(let path, let isFolder):
-      "cannot write into the folder \(path): "
+      "cannot write into the folder \(printable(path)): "
         + (isFolder ? "permission denied" : "there is no such folder")
     }
   }
