@@ -39,6 +39,21 @@ import Testing
     }
   }
 
+  /// Pixels and labels of both parts, the order of the training samples, and of a limited part a copy.
+  @Test(arguments: [(nil, 8 * 7 + 6 * 8), (2, (8 + 2) * 7 + 6 * 8), (6, 8 * 7 + 6 * 8)])
+  func whatIsHeldIsComparedWithMemory(trainingSamples: Int?, needed: Int) throws {
+    try withTemporaryFolder { folder in
+      try writeFolder(folder)
+      var configuration = DataConfiguration(kind: .idx, path: folder)
+      configuration.trainingSamples = trainingSamples
+      #expect(try LabelledData(configuration, seed: 0, memory: needed).classes == 3)
+      #expect(
+        throws: FormatError.notEnoughMemory(
+          path: folder + "/train-images-idx3-ubyte", needed: needed, available: needed - 1)
+      ) { try LabelledData(configuration, seed: 0, memory: needed - 1) }
+    }
+  }
+
   @Test func aClassMayBeOnlyInTheTest() throws {
     try withTemporaryFolder { folder in
       try writeFolder(folder)

@@ -63,6 +63,19 @@ import Testing
       try LabelledData(configuration, seed: 0)
     }
     configuration.trainingSamples = 1 << 30
-    #expect(throws: TrainingError.self) { try LabelledData(configuration, seed: 0) }
+    #expect(throws: TrainingError.self) {
+      try LabelledData(configuration, seed: 0, memory: 1 << 36)
+    }
+  }
+
+  /// Pixels and labels of 10 + 5 samples, the order of 10, and the patterns of 3 classes in `Float`.
+  @Test func whatIsHeldIsComparedWithMemory() throws {
+    var configuration = DataConfiguration(kind: .synthetic, trainingSamples: 10, testSamples: 5)
+    (configuration.height, configuration.width, configuration.classes) = (4, 5, 3)
+    let needed = 15 * (20 + 1) + 10 * 8 + 3 * 20 * 4
+    #expect(try LabelledData(configuration, seed: 0, memory: needed).training.count == 10)
+    #expect(throws: TrainingError.syntheticTooLarge(samples: 15, shape: [4, 5, 1])) {
+      try LabelledData(configuration, seed: 0, memory: needed - 1)
+    }
   }
 }
