@@ -1,14 +1,15 @@
 """Running convoy on an input, and what is wrong with what it did."""
 
 import os
+import resource
 import signal
 import subprocess
 import tempfile
 import time
 
 PROCESSOR_SECONDS = 10
-# By the clock: a machine that is busy with other things, or with its disk, is not the input's fault.
-SECONDS = 120
+# Asleep by the clock: a machine that is busy with other things, or with its disk, is not the input's fault.
+SECONDS_ASLEEP = 30
 MEMORY = 1 << 30
 CRASH = ("Fatal error", "crashed", "Illegal instruction", "Backtrace", "*** ", "free():", "malloc",
          "AddressSanitizer", "runtime error", "terminate called", "precondition", "unexpectedly found nil")
@@ -22,12 +23,27 @@ def listing(folder):
     return names
 
 
+def is_asleep(process):
+    """Whether no thread runs, is ready to run or waits for the disk."""
+    try:
+        for task in os.listdir(f"/proc/{process}/task"):
+            with open(f"/proc/{process}/task/{task}/stat") as file:
+                if file.read().rsplit(") ", 1)[1][0] in "RD":
+                    return False
+    except (OSError, IndexError):
+        return False
+    return True
+
+
 def execute(world, case, folder):
     """Runs it; returns the exit code (negative: a signal, None: killed here), what it printed and what it took."""
     printed = [tempfile.TemporaryFile(dir=world.root) for _ in range(2)]
     process = subprocess.Popen([world.binary] + case.arguments, cwd=folder, env=world.environment,
                                stdin=subprocess.DEVNULL, stdout=printed[0], stderr=printed[1])
-    start = time.monotonic()
+    # What does not end is ended.
+    resource.prlimit(process.pid, resource.RLIMIT_CPU, (4 * PROCESSOR_SECONDS, 4 * PROCESSOR_SECONDS))
+    last = time.monotonic()
+    asleep = 0
     reason = None
     delay = 0.002
     while True:
@@ -42,8 +58,11 @@ def execute(world, case, folder):
                 resident = 0
             if resident > 2 * MEMORY:
                 reason = f"took more than {2 * MEMORY} bytes and was killed"
-            elif time.monotonic() - start > SECONDS:
-                reason = f"did not end within {SECONDS} s and was killed"
+            now = time.monotonic()
+            asleep = asleep + now - last if is_asleep(process.pid) else 0
+            last = now
+            if asleep > SECONDS_ASLEEP:
+                reason = f"slept for {SECONDS_ASLEEP} s and was killed"
             if reason:
                 os.kill(process.pid, signal.SIGKILL)
         time.sleep(delay)

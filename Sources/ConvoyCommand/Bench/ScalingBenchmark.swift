@@ -1,4 +1,5 @@
 import Convoy
+import Formats
 
 /// Runs expressions on 1 … P ranks of a job of P; every rank makes the same calls.
 ///
@@ -75,7 +76,8 @@ struct ScalingBenchmark<Element: TensorElement> {
 
   private func measure(_ entry: ScalingCase, ranks: Int, growth: Int) throws -> Outcome {
     communicator.enter(
-      CollectiveStep(number: 0, description: "measure '\(entry.name)' on \(ranks) ranks"))
+      CollectiveStep(number: 0, description: "measure '\(printable(entry.name))' on \(ranks) ranks")
+    )
     let elementBytes = MemoryLayout<Element>.stride
     let (plan, explanation, needs) = try communicator.together {
       let planned = try DistributedPlan(

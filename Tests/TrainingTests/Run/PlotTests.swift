@@ -109,4 +109,12 @@ import Testing
     #expect(axis.label(axis.ticks[1]) == secondLabel)
     #expect(axis.position(axis.start) == 0 && axis.position(axis.end) == 1)
   }
+
+  /// Numbers as only a file that was changed by hand has them.
+  @Test(arguments: [(0, 1.7e308), (-1.7e308, 1.7e308), (-1e308, 0), (1e308, 1e308)])
+  func theLargestNumbersHaveTicks(from: Double, to: Double) {
+    let axis = PlotAxis(from: from, to: to)
+    #expect((1...20).contains(axis.ticks.count))
+    #expect(axis.ticks.allSatisfy(\.isFinite))
+  }
 }
