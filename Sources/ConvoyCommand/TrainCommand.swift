@@ -47,7 +47,7 @@ struct TrainCommand: ParsableCommand {
       try output(
         """
         test accuracy \(Self.percent(summary.testAccuracy)) after \(summary.epochs) epochs \
-        (\(summary.steps) steps), \(Int(summary.imagesPerSecond.rounded())) images/s
+        (\(summary.steps) steps), \(Self.whole(summary.imagesPerSecond)) images/s
         plot          \(summary.plot)
         weights       \(summary.weights)
         """)
@@ -66,7 +66,7 @@ struct TrainCommand: ParsableCommand {
     case .epoch(let epoch):
       "epoch \(epoch.epoch): train loss \(rounded(epoch.trainLoss)), test loss "
         + "\(rounded(epoch.testLoss)), test accuracy \(percent(epoch.testAccuracy)), "
-        + "\(Int(epoch.imagesPerSecond.rounded())) images/s"
+        + "\(whole(epoch.imagesPerSecond)) images/s"
     case .step, .checkpoint: nil
     }
   }
@@ -74,6 +74,9 @@ struct TrainCommand: ParsableCommand {
   private static func percent(_ fraction: Double) -> String {
     String(format: "%.2f %%", 100 * fraction)
   }
+
+  /// Of a run that is resumed it is what a file says, which may be more than an `Int`.
+  private static func whole(_ rate: Double) -> String { String(format: "%.0f", rate) }
 
   private static func rounded(_ loss: Double) -> String { String(format: "%.4f", loss) }
 }

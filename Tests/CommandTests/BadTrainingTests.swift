@@ -143,6 +143,23 @@ import Testing
     ).check(in: folder)
   }
 
+  /// A run goes on from records that no run writes: they are shown, and drawn, as they are.
+  @Test(arguments: ["1e26", "1.7e308", "5e-324", "-1e300", "1e999", "9223372036854775808"])
+  func recordsOfAnyNumbersAreGoneOnFrom(number: String) throws {
+    let folder = try TestFolder()
+    try folder.write("run.yaml", SmallRun.configuration())
+    #expect(
+      try Convoy.run(["train", "run.yaml", "--set", "training.epochs=1"], in: folder).code == 0)
+    let records = folder.text("run/metrics.jsonl").replacing(
+      try Regex(#""(loss|trainLoss|testLoss|testAccuracy|imagesPerSecond|seconds)":[0-9.e+-]+"#)
+    ) { match in "\(match[0].substring?.prefix { $0 != ":" } ?? ""):\(number)" }
+    try folder.write("run/metrics.jsonl", records)
+    let run = try Convoy.run(
+      ["train", "run.yaml", "--resume", "run", "--set", "training.epochs=1"], in: folder)
+    #expect(run.code == 0, "it says: \(run.errors)")
+    #expect(run.output.hasPrefix("test accuracy "))
+  }
+
   /// The loss of an absurd learning rate: the run ends, and what it wrote until then is whole.
   @Test func aLossThatIsNoNumberEndsTheRun() throws {
     let folder = try TestFolder()

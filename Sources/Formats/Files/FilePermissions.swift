@@ -16,7 +16,7 @@ struct FilePermissions: Equatable {
   }
 
   /// Owner and group as far as this process may give files away. Where it may not, the group gets no
-  /// more than everybody: it is another group.
+  /// more than everybody: it is another group. A file system without permissions keeps its own.
   func give(to file: borrowing OutputFile) throws(FormatError) {
     var status = stat()
     guard fstat(file.descriptor, &status) == 0 else {
@@ -30,8 +30,6 @@ struct FilePermissions: Equatable {
         mode = mode & ~0o070 | (mode & 0o007) << 3 & mode
       }
     }
-    guard fchmod(file.descriptor, mode) == 0 else {
-      throw .system(path: file.path, operation: "set the permissions of", code: errno)
-    }
+    fchmod(file.descriptor, mode)
   }
 }

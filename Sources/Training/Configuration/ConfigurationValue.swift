@@ -81,11 +81,13 @@ extension ConfigurationValue where Value == Double {
 }
 
 extension ConfigurationValue where Value == String {
-  /// Any text but the empty one.
+  /// Any text but the empty one. It is a path, which cannot hold the character 0: what follows would be
+  /// lost.
   static var text: ConfigurationValue {
     ConfigurationValue(
       expected: "text that is not empty",
-      parse: { $0.isNull || $0.text.isEmpty ? nil : $0.text }, format: quoted)
+      parse: { $0.isNull || $0.text.isEmpty || $0.text.contains("\0") ? nil : $0.text },
+      format: quoted)
   }
 
   /// One of some names, in any case.

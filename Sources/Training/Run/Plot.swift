@@ -90,8 +90,11 @@ struct PlotAxis: Hashable {
   /// The smallest range of at most about six intervals of 1, 2 or 5 times a power of ten that
   /// contains `from` and `to`.
   init(from: Double, to: Double) {
-    // A record that was made by hand may say anything; the last tick must be a number, too.
-    let span = to > from ? min(to - from, 1e300) : 1
+    // A record that was made by hand may say anything; ticks must be numbers, apart from each other.
+    let from = max(-1e300, min(from, 1e300))
+    let to = max(-1e300, min(to, 1e300))
+    let least = max(1e-300, abs(from) * 1e-9)
+    let span = to - from > least ? to - from : max(1, least)
     let power = pow(10, (log10(span / 6)).rounded(.down))
     let multiple = [1.0, 2, 5, 10].first { $0 * power >= span / 6 } ?? 10
     interval = multiple * power

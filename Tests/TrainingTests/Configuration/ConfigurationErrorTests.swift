@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Testing
 
@@ -12,6 +13,9 @@ import Testing
   }
 
   static let table: [Bad] = [
+    Bad(
+      yaml: #"output: "a\0b""#,
+      message: #"run.yaml:1: output is "a\x00b"; expected text that is not empty"#),
     Bad(
       yaml: "seed: 1\ntraining:\n  epoch: 3\n",
       message: "run.yaml:3: there is no key 'training.epoch'; did you mean 'training.epochs'?"),
@@ -143,7 +147,9 @@ import Testing
       #expect(throws: TrainingError.unreadableConfiguration(file: binary, reason: .notText)) {
         try TrainingConfiguration(file: binary)
       }
-      #expect(throws: TrainingError.self) { try TrainingConfiguration(file: folder) }
+      #expect(throws: FormatError.notAFile(path: folder)) {
+        try TrainingConfiguration(file: folder)
+      }
     }
   }
 

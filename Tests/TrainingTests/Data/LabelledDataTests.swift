@@ -39,18 +39,21 @@ import Testing
     }
   }
 
-  /// Pixels and labels of both parts, the order of the training samples, and of a limited part a copy.
-  @Test(arguments: [(nil, 8 * 7 + 6 * 8), (2, (8 + 2) * 7 + 6 * 8), (6, 8 * 7 + 6 * 8)])
+  /// Pixels and labels of both parts, 8 · 7 bytes, the order of the training samples, 6 · 8, and of the
+  /// first two a copy, 2 · 7.
+  @Test(arguments: [(nil, 104), (2, 118), (6, 104)] as [(Int?, Int)])
   func whatIsHeldIsComparedWithMemory(trainingSamples: Int?, needed: Int) throws {
     try withTemporaryFolder { folder in
       try writeFolder(folder)
       var configuration = DataConfiguration(kind: .idx, path: folder)
       configuration.trainingSamples = trainingSamples
-      #expect(try LabelledData(configuration, seed: 0, memory: needed).classes == 3)
-      #expect(
-        throws: FormatError.notEnoughMemory(
-          path: folder + "/train-images-idx3-ubyte", needed: needed, available: needed - 1)
-      ) { try LabelledData(configuration, seed: 0, memory: needed - 1) }
+      let data = try LabelledData(configuration, seed: 0, memory: needed)
+      #expect(data.classes == 3)
+      let shortfall = FormatError.notEnoughMemory(
+        path: folder + "/train-images-idx3-ubyte", needed: needed, available: needed - 1)
+      #expect(throws: shortfall) {
+        try LabelledData(configuration, seed: 0, memory: needed - 1)
+      }
     }
   }
 
