@@ -39,6 +39,12 @@ extension WinogradNest {
     inputs >= 32 ? 8 : inputs >= 8 ? 7 : inputs >= 3 ? 6 : 5
   }
 
+  /// The same where taps are written: the more results an image has, the more terms a tap has besides an outlier's.
+  private var tapHeadroom: Int {
+    let results = rows.extent * columns.extent
+    return min(12, max(4, results.bitWidth - results.leadingZeroBitCount - 2))
+  }
+
   /// Which tiles are outliers; `nil` where the other source has what is not finite, which padding must
   /// not meet.
   ///
@@ -94,6 +100,36 @@ extension WinogradNest {
     _ results: [ConvoyMagnitude]?, _ taps: TapExponents?, _ counts: inout ExponentCounts,
     _ type: Element.Type
   ) {
+    let infinite = Element.infiniteExponent
+    // Exponents are biased, each by half of the infinite one.
+    let bias = infinite / 2
+    let one = results == nil ? bias : 2 * bias
+    // Taps that are all 0 make no number.
+    let (typical, most) =
+      taps.map { $0.largest > 0 ? ($0.median, $0.largest) : (bias, bias) } ?? (bias, bias)
+    // What taps far above the others add to a tile's excess.
+    let excess = max(0, most - typical - 4)
+    let limit = results == nil ? headroom - excess : tapHeadroom
+    /// Products that are hardly numbers any more: transforms would round them to nothing.
+    func isTiny(_ median: Int) -> Bool { median > 0 && median - one + typical - bias < 40 - bias }
+    /// Near the largest numbers: sums of a few hundred products, in transforms that add up to twenty times one.
+    func isHuge(_ own: Int, _ factor: Int) -> Bool {
+      own >= infinite - 8 || factor >= infinite - 8
+        || own + factor - one + most - bias > bias - 24
+    }
+
+    // Mostly, what is least is not far below what is largest, and that is all.
+    let (own, factor) = (windows.range, results?.range)
+    let (low, high) = (Element.exponent(of: own.least), Element.exponent(of: own.most))
+    let lowFactor = factor.map { Element.exponent(of: $0.least) } ?? 0
+    let highFactor = factor.map { Element.exponent(of: $0.most) } ?? 0
+    if high == 0
+      || high + highFactor <= low + lowFactor + limit
+        && !isTiny(low + lowFactor) && !isHuge(high, highFactor)
+    {
+      return
+    }
+
     func exponent(_ index: Int) -> Int { Element.exponent(of: windows[index]) }
     /// Of the other factor of a result's terms.
     func other(_ index: Int) -> Int { results.map { Element.exponent(of: $0[index]) } ?? 0 }
@@ -104,23 +140,6 @@ extension WinogradNest {
       if results == nil || factor > 0 && own > 0 { counts.add(own + factor) }
     }
     let median = counts.median
-    let infinite = Element.infiniteExponent
-    // Exponents are biased, each by half of the infinite one.
-    let bias = infinite / 2
-    let one = results == nil ? bias : 2 * bias
-    // Taps that are all 0 make no number.
-    let (typical, most) =
-      taps.map { $0.largest > 0 ? ($0.median, $0.largest) : (bias, bias) }
-      ?? (bias, bias)
-    // Products that are hardly numbers any more: transforms would round them to nothing.
-    let isTiny = median > 0 && median - one + typical - bias < 40 - bias
-    // What taps far above the others add to a tile's excess.
-    let excess = max(0, most - typical - 4)
-    let limit =
-      results == nil
-      ? headroom - excess
-      : min(
-        12, max(4, (rows.extent * width).bitWidth - (rows.extent * width).leadingZeroBitCount - 2))
     for row in 0..<rows.tiles {
       for column in 0..<columns.tiles {
         var (largest, factor, least) = (0, 0, Int.max)
@@ -133,14 +152,9 @@ extension WinogradNest {
           }
         }
         guard largest > 0 else { continue }
-        let product = largest + factor
-        // Of a sum of a few hundred products, in transforms that add up to twenty times one.
-        let isHuge =
-          largest >= infinite - 8 || factor >= infinite - 8
-          || product - one + most - bias > bias - 24
         let typicalOrLeast = results == nil ? max(median, least) : median
         marks[row * columns.tiles + column] =
-          isTiny || isHuge || product > typicalOrLeast + limit
+          isTiny(median) || isHuge(largest, factor) || largest + factor > typicalOrLeast + limit
       }
     }
   }
@@ -167,5 +181,18 @@ extension WinogradNest {
       }
     }
     return TapExponents(median: counts.median, largest: largest)
+  }
+}
+
+extension [ConvoyMagnitude] {
+  /// The least that is not 0, and the largest; 0 where all are.
+  fileprivate var range: (least: ConvoyMagnitude, most: ConvoyMagnitude) {
+    var (least, most) = (ConvoyMagnitude.max, ConvoyMagnitude(0))
+    for magnitude in self {
+      // 0 becomes the largest of all.
+      least = Swift.min(least, magnitude &- 1)
+      most = Swift.max(most, magnitude)
+    }
+    return (least &+ 1, most)
   }
 }
