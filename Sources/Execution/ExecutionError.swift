@@ -25,8 +25,6 @@ public enum ExecutionError: Error, Hashable, Sendable {
   case boxShape(expression: String, operand: Int, rank: Int, expected: [Int], found: [Int])
   /// Another number of ranks than the plan was made for.
   case rankCount(expression: String, planned: Int, found: Int)
-  /// Gradients of a plan that runs in slices, whose intermediates are gone.
-  case slicedGradients(expression: String, slices: Int)
   /// A result that is only there slice by slice, but needed otherwise.
   case slicedResult(expression: String, step: String)
 }
@@ -64,9 +62,6 @@ extension ExecutionError: CustomStringConvertible {
     case .rankCount(let expression, let planned, let found):
       "cannot contract '\(expression.shortened)': the plan was made for \(planned) ranks, but there are "
         + "\(found); make a plan for \(found) ranks"
-    case .slicedGradients(let expression, let slices):
-      "cannot go back through '\(expression.shortened)': the plan runs in \(slices) slices, which keep no "
-        + "intermediates; make a plan without slices"
     case .slicedResult(let expression, let step):
       "cannot contract '\(expression.shortened)': in the step \(step.shortened) a slice needs, or leaves, "
         + "what is not in the same slice of its result; slice another mode"

@@ -87,8 +87,8 @@ import Testing
   static func clashing(_ name: String, _ report: String) -> BadInput {
     BadInput(
       name, ["contract", "ij,jk->ik", "a.npy", "b.npy", "--out", "c.npy", "--report", report],
-      "convoy: error: --report would replace \(report), which is the result or an operand; give it "
-        + "another name")
+      "convoy: error: --report would replace \(report), which is the result, an operand or another output; "
+        + "give it another name")
   }
 
   @Test(arguments: [

@@ -253,17 +253,21 @@ import Testing
         "convoy: error: cannot contract 'ij,jk->ik' on 8 ranks with 3072 bytes each: "))
   }
 
-  /// The way there fits, the way back does not.
+  /// The way there fits, the way back only in slices; and with half of that not at all.
   @Test func memoryIsALimitForTrainingToo() throws {
     let forward = try #require(try Self.report(Self.product).peakBytesPerRank.max())
-    let run = try Convoy.run(
-      Self.product + ["--training", "--memory", "\(forward)"], in: TestFolder())
-    #expect(run.code == 1)
-    #expect(run.output == "")
+    let free = try Self.report(Self.product + ["--training"])
+    #expect(free.peakBytesPerRank.contains { $0 > forward })
+    let limited = try Self.report(Self.product + ["--training", "--memory", "\(forward)"])
+    #expect(limited.peakBytesPerRank.allSatisfy { $0 <= forward })
+    // Operands, and as much for their gradients.
+    #expect(limited.peakBytesPerRank.allSatisfy { $0 >= 2 * 2 * 64 * 64 / 8 * 4 })
+    let refused = try Convoy.run(
+      Self.product + ["--training", "--memory", "4095"], in: TestFolder())
+    #expect(refused.code == 1)
     #expect(
-      run.errors.hasPrefix(
-        "convoy: error: cannot plan 'ij,jk->ik' with its gradients on 8 ranks with \(forward) bytes "
-          + "each: "))
+      refused.errors.hasPrefix(
+        "convoy: error: cannot contract 'ij,jk->ik' on 8 ranks with 4095 bytes each: "))
   }
 
   @Test func theDrawingIsWrittenBesideTheTable() throws {

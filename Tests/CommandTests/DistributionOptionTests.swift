@@ -107,12 +107,12 @@ import Testing
       "convoy: error: /proc/c.npy: cannot create: No such file or directory"),
     BadInput(
       "the report as the result", contract + ["--report", "./c.npy"],
-      "convoy: error: --report would replace ./c.npy, which is the result or an operand; give it "
-        + "another name"),
+      "convoy: error: --report would replace ./c.npy, which is the result, an operand or another output; "
+        + "give it another name"),
     BadInput(
       "the trace as an operand", contract + ["--trace", "b.npy"],
-      "convoy: error: --trace would replace b.npy, which is the result or an operand; give it "
-        + "another name"),
+      "convoy: error: --trace would replace b.npy, which is the result, an operand or another output; "
+        + "give it another name"),
     BadInput(
       "the trace as the report", contract + ["--report", "r.json", "--trace", "r.json"],
       "convoy: error: --trace would replace r.json, …"),

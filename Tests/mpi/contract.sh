@@ -71,6 +71,37 @@ for case in chain layer circular; do
   done
 done
 set +f
+# Gradients, against the definition in plain loops: a layer on 3 ranks, and within a limit of memory,
+# which takes slices, on 2.
+"$python" - <<'PY'
+import numpy as np
+
+random = np.random.default_rng(11)
+for name, shape in {"gy": (2, 4, 5, 4), "u": (24, 4), "v": (4, 32), "z": (32, 3), "gt": (24, 3)}.items():
+    np.save(name + ".npy", random.integers(-2, 3, shape).astype("float64"))
+PY
+# shellcheck disable=SC2086
+check "gradients on 3 ranks" 0 '' 3 "$convoy" contract $layer --objective bytes --out y.npy \
+  --result-gradient gy.npy --gradients layer --report layer.json
+asPredicted "gradients on 3 ranks move and hold what was predicted" layer.json
+check "gradients within a limit of memory" 0 '' 2 "$convoy" contract 'bi,ij,jk->bk' u.npy v.npy z.npy \
+  --optimizer left-to-right --objective bytes --memory 5000 --out t.npy --result-gradient gt.npy \
+  --gradients limited --report limited.json
+asPredicted "gradients within a limit of memory, and no more" limited.json 5000
+cat >gradients.json <<'JSON'
+[{"text": "bshw,tshw->bthw|hw", "options": ["*:kind=correlation,stride=2"],
+  "operands": ["x.npy", "w.npy"], "resultGradient": "gy.npy", "result": "y.npy",
+  "gradients": ["layer-0.npy", "layer-1.npy"]},
+ {"text": "bi,ij,jk->bk", "options": [], "operands": ["u.npy", "v.npy", "z.npy"],
+  "resultGradient": "gt.npy", "result": "t.npy",
+  "gradients": ["limited-0.npy", "limited-1.npy", "limited-2.npy"]}]
+JSON
+if output=$("$python" "$here/../python/oracle.py" gradients gradients.json 2>&1); then
+  pass "gradients are those of the definition"
+else
+  fail "gradients are those of the definition" "$output"
+fi
+
 # Random expressions: plain and convolution modes, two to four operands; a line is what follows
 # `convoy contract`. The result of one process is what the tests of Execution check.
 "$python" - >random <<'PY'

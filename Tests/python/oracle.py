@@ -3,6 +3,8 @@
     python3 oracle.py modules          prints which of numpy and torch can be imported
     python3 oracle.py solve FOLDER     reads FOLDER/cases.json and FOLDER/operands.bin,
                                        writes FOLDER/results.json and FOLDER/results.bin
+    python3 oracle.py gradients FILE   reads FILE, a JSON list of runs of `convoy contract`, and compares
+                                       the files that each wrote with `adjoint`, element by element
 
 cases.json is a list of {"check", "text", "shapes", "options"}; operands.bin holds the elements of all
 operands of all cases one after the other, as little-endian float64 in C order. results.json is the list
@@ -10,6 +12,9 @@ of the results' shapes, case after case, and results.bin their elements. The che
 
     einsum    numpy.einsum. A convolution mode becomes a tensor of zeros and ones that says which index
               of the feature meets which taps (design.md, section 2). One result.
+    adjoint   the definition in plain loops over all index sets: of every product of one element per
+              operand what it adds to the result, and to each operand's gradient, the last operand being
+              the gradient of the result. Results: Y, and the gradient of each operand.
     convolve  numpy.convolve of two vectors in the mode that the padding names. One result.
     conv2d    torch.nn.functional.conv2d of X (batch, group, input channel, height, width) and
               W (group, output channel, input channel, height, width), the last operand being the
@@ -21,6 +26,7 @@ Nothing here knows Convoy's code: texts and options are parsed again.
 import importlib
 import itertools
 import json
+import math
 import pathlib
 import re
 import string
@@ -76,8 +82,9 @@ def indicator(numpy, rule, feature_extent, filter_extents):
     return meets
 
 
-def einsum(numpy, case, operands):
-    expression, _, convolutions = case["text"].replace(" ", "").partition("|")
+def parse(text):
+    """The modes of the inputs, of the output, and those of convolution."""
+    expression, _, convolutions = text.replace(" ", "").partition("|")
     token = re.compile(r"\.\.\.|\([^)]*\)|[A-Za-z]")
     split = lambda term: [item.strip("()") for item in token.findall(term)]
     inputs, arrow, output = expression.partition("->")
@@ -89,7 +96,67 @@ def einsum(numpy, case, operands):
         everything = [mode for term in inputs for mode in term if mode != "..."]
         output = {mode for mode in everything if everything.count(mode) == 1} | set(convolutions)
         output = ["..."] * any("..." in term for term in inputs) + sorted(output)
+    return inputs, output, convolutions
 
+
+def adjoint(numpy, case, operands):
+    *operands, gradient = operands
+    inputs, output, convolutions = parse(case["text"])
+    rules = parse_options(case["options"])
+    # A loop per index of the definition: a mode, or of a convolution the result's index i and the taps k.
+    loops, features = {}, {}
+    for mode in sorted({mode for term in inputs for mode in term}):
+        extents = {
+            number: operand.shape[term.index(mode)]
+            for number, (term, operand) in enumerate(zip(inputs, operands)) if mode in term}
+        if mode not in convolutions:
+            loops[mode] = min(extents.values())
+            continue
+        rule = rule_of(mode, rules)
+        feature = int(rule.get("feature", max(extents, key=lambda j: (extents[j], -j))))
+        filters = [number for number in extents if number != feature]
+        shape = geometry(rule, extents[feature], [extents[number] for number in filters])
+        low, high, stride, _, reach = shape
+        loops[mode] = (extents[feature] + low + high - reach - 1) // stride + 1
+        loops.update({(mode, number): extents[number] for number in filters})
+        features[mode] = (feature, extents[feature], filters, rule, shape)
+
+    def position(mode, at):
+        """Where the feature is read; None outside it."""
+        _, extent, filters, rule, (low, _, stride, dilation, reach) = features[mode]
+        shift = dilation * sum(at[mode, number] for number in filters)
+        if rule.get("kind", "convolution") != "correlation":
+            shift = reach - shift
+        place = at[mode] * stride - low + shift
+        if rule.get("boundary") == "circular":
+            return place % extent
+        return place if 0 <= place < extent else None
+
+    result = numpy.zeros([loops[mode] for mode in output])
+    gradients = [numpy.zeros(operand.shape) for operand in operands]
+    for values in itertools.product(*map(range, loops.values())):
+        at = dict(zip(loops, values))
+        read = {mode: position(mode, at) for mode in features}
+        if None in read.values():
+            continue
+        places = [
+            tuple(
+                at[mode] if mode not in features
+                else read[mode] if features[mode][0] == number
+                else at[mode, number]
+                for mode in term)
+            for number, term in enumerate(inputs)]
+        terms = [operand[place] for operand, place in zip(operands, places)]
+        end = tuple(at[mode] for mode in output)
+        result[end] += math.prod(terms)
+        for number, place in enumerate(places):
+            gradients[number][place] += gradient[end] * math.prod(
+                terms[:number] + terms[number + 1 :])
+    return [result, *gradients]
+
+
+def einsum(numpy, case, operands):
+    inputs, output, convolutions = parse(case["text"])
     rules = parse_options(case["options"])
     inputs, operands = [list(term) for term in inputs], list(operands)
     for mode in convolutions:
@@ -167,7 +234,7 @@ def modules():
 
 def solve(folder):
     numpy = importlib.import_module("numpy")
-    checks = {"einsum": einsum, "convolve": convolve, "conv2d": conv2d}
+    checks = {"einsum": einsum, "adjoint": adjoint, "convolve": convolve, "conv2d": conv2d}
     elements = numpy.fromfile(folder / "operands.bin", dtype="<f8")
     start, shapes, results = 0, [], []
     for case in json.loads((folder / "cases.json").read_text()):
@@ -183,8 +250,27 @@ def solve(folder):
     numpy.concatenate([*results, numpy.zeros(0)]).tofile(folder / "results.bin")
 
 
+def compare(file):
+    """Each run: text, options, operands, resultGradient, and the files written: result, gradients."""
+    numpy = importlib.import_module("numpy")
+    folder = file.parent
+    for run in json.loads(file.read_text()):
+        names = [*run["operands"], run["resultGradient"]]
+        given = [numpy.load(folder / name) for name in names]
+        answers = adjoint(numpy, run, [array.astype("float64") for array in given])
+        written = [run["result"], *run["gradients"]]
+        for name, answer, like in zip(written, answers, [given[-1], *given[:-1]], strict=True):
+            found = numpy.load(folder / name)
+            assert found.dtype == like.dtype, f"{run}: {name} holds {found.dtype}"
+            assert found.shape == like.shape, f"{run}: {name} has shape {found.shape}"
+            assert numpy.array_equal(found, answer), f"{run}: {name} is {found}, expected {answer}"
+    print("equal")
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "modules":
         modules()
+    elif sys.argv[1] == "gradients":
+        compare(pathlib.Path(sys.argv[2]))
     else:
         solve(pathlib.Path(sys.argv[2]))

@@ -22,6 +22,8 @@ struct ContractCommand: ParsableCommand {
 
   @OptionGroup var distribution: DistributionOptionGroup
 
+  @OptionGroup var gradients: GradientOptions
+
   @OptionGroup var threads: ThreadOptions
 
   @Option(
@@ -65,7 +67,8 @@ struct ContractCommand: ParsableCommand {
       }
       // Without mpirun the ranks are threads of this process.
       threads.use(ranks: communicator.size > 1 ? 1 : ranks)
-      if communicator.size > 1 || ranks == 1 && (distribution.isDistributed || trace != nil) {
+      let isDistributed = distribution.isDistributed || trace != nil || gradients.isGiven
+      if communicator.size > 1 || ranks == 1 && isDistributed {
         try contract(on: communicator)
       } else if ranks > 1 {
         try contract(onThreads: ranks)
@@ -134,11 +137,13 @@ struct ContractCommand: ParsableCommand {
   private func prepared<Element: TensorElement>(
     _ files: [NpyFile], _ bound: BoundExpression, ranks: Int
   ) throws -> DistributedContractRun<Element> {
-    let settings = try distribution.options(
+    let gradientFiles = try gradients.files(bound, operands: files, names: operands)
+    var settings = try distribution.options(
       options, operands: files.count, ranks: ranks, elementBytes: MemoryLayout<Element>.stride)
+    if gradients.isGiven { settings.needsGradient = files.map { _ in true } }
     return DistributedContractRun(
       fitted: try FittedPlan(bound, options: settings, memory: distribution.memory), files: files,
-      out: out, report: report, trace: trace)
+      gradients: gradientFiles, out: out, report: report, trace: trace)
   }
 
   private func requireEqualTypes(_ headers: [NpyHeader]) throws {
@@ -185,13 +190,16 @@ struct ContractCommand: ParsableCommand {
 
   /// Before any work: a result that cannot be written should not be computed first.
   private func checkOutputs() throws {
-    let outputs = [out, report, trace].compactMap { $0 }
+    let gradientOutputs = gradients.outputs(operands: operands.count)
+    let outputs = [out, report, trace].compactMap { $0 } + gradientOutputs
     guard !outputs.contains("") else { throw CommandError.emptyOutput }
     func standard(_ path: String) -> String { URL(fileURLWithPath: path).standardized.path }
-    // A result may take an operand's name, for it is written once all operands are read. A report
-    // or a trace may not: what it replaced would be lost.
-    var others = [out] + operands
-    for (option, path) in [("--report", report), ("--trace", trace)] {
+    // A result may take an operand's name, for it is written once all operands are read. A report,
+    // a trace or a gradient may not: what it replaced would be lost.
+    var others = [out] + operands + [gradients.resultGradient].compactMap { $0 }
+    let named: [(String, String?)] =
+      [("--report", report), ("--trace", trace)] + gradientOutputs.map { ("--gradients", $0) }
+    for (option, path) in named {
       guard let path else { continue }
       if others.map(standard).contains(standard(path)) {
         throw CommandError.outputReplaces(option: option, path: path)

@@ -17,7 +17,7 @@ struct RunReport: Encodable {
   }
 
   let ranks: Int
-  /// Of the contraction, without reading and writing.
+  /// Of the contraction, and of its gradients if they are asked for, without reading and writing.
   let seconds: Double
   let predicted: Bytes
   let measured: Bytes
@@ -37,20 +37,19 @@ struct RunReport: Encodable {
     hash = plan.hashText
   }
 
-  /// Of a run on several ranks; collective.
+  /// Of a run on several ranks, forward or forward and back; collective.
   init(
-    _ schedule: RunSchedule, timeline: RunTimeline, seconds: Double, elementBytes: Int,
-    receivedBytes: Int, peakBytes: Int, communicator: any Communicator
+    _ plan: DistributedPlan, passes: [RunSchedule], timeline: RunTimeline, seconds: Double,
+    elementBytes: Int, receivedBytes: Int, peakBytes: Int, communicator: any Communicator
   ) throws {
-    let plan = schedule.plan
     ranks = communicator.size
     self.seconds = seconds
     predicted = Bytes(
-      bytesReceivedPerRank: (0..<ranks).map {
-        schedule.receivedBytes(rank: $0, elementBytes: elementBytes)
+      bytesReceivedPerRank: (0..<ranks).map { rank in
+        passes.reduce(0) { $0 + $1.receivedBytes(rank: rank, elementBytes: elementBytes) }
       },
-      peakBytesPerRank: (0..<ranks).map {
-        schedule.peakBytes(rank: $0, elementBytes: elementBytes)
+      peakBytesPerRank: (0..<ranks).map { rank in
+        passes.reduce(0) { max($0, $1.peakBytes(rank: rank, elementBytes: elementBytes)) }
       })
     measured = Bytes(
       bytesReceivedPerRank: try communicator.gather(receivedBytes),

@@ -12,10 +12,30 @@ struct SharedResult {
   let elementType: NpyHeader.ElementType
   let communicator: any Communicator
 
+  /// A file that is whole, but not yet in its place: without `finish` nothing is left of it.
+  final class Written {
+    /// On rank 0.
+    private let file: SharedNpyFile?
+    private let registration: TemporaryFiles.Registration?
+
+    fileprivate init(_ file: SharedNpyFile?, _ registration: TemporaryFiles.Registration?) {
+      self.file = file
+      self.registration = registration
+    }
+
+    deinit { TemporaryFiles.unregister(registration) }
+
+    /// Gives the file its name; collective.
+    func finish(_ communicator: any Communicator) throws {
+      try communicator.together { try file?.finish() }
+    }
+  }
+
   /// Writes this rank's box; collective. A rank without a part of the result gives `nil`.
-  func write(_ part: (box: Box, bytes: UnsafeRawBufferPointer)?) throws {
+  func write(_ part: (box: Box, bytes: UnsafeRawBufferPointer)?) throws -> Written {
     var registration: TemporaryFiles.Registration?
-    defer { TemporaryFiles.unregister(registration) }
+    var isWritten = false
+    defer { if !isWritten { TemporaryFiles.unregister(registration) } }
     // On rank 0 the file's object removes what it made, unless it is finished.
     let created = try communicator.together { () -> SharedNpyFile? in
       guard communicator.rank == 0 else { return nil }
@@ -34,7 +54,8 @@ struct SharedResult {
       try file.write(box: part.box.ranges, from: part.bytes)
       try file.synchronize()
     }
-    try communicator.together { try created?.finish() }
+    isWritten = true
+    return Written(created, registration)
   }
 
   private func absolute(_ path: String) -> String {

@@ -108,7 +108,7 @@ struct RankNeeds {
   }
 
   /// - Parameter gradients: of these operands, in a run forward and back; `nil`: forward only.
-  /// - Throws: `ExecutionError.slicedGradients`.
+  /// - Throws: `ExecutionError.slicedResult`.
   init(
     _ explanation: PlanExplanation, overlap: Bool, elementBytes: Int, gradients: [Bool]?
   ) throws {
@@ -120,9 +120,7 @@ struct RankNeeds {
       isExact = false
       return
     }
-    let passes: [RunSchedule.Pass] =
-      gradients.map { [.recorded, .reverse(needed: $0)] } ?? [.forward]
-    let schedules = try passes.map { try RunSchedule(plan, pass: $0, overlap: overlap) }
+    let schedules = try RunSchedule.passes(plan, gradients: gradients, overlap: overlap)
     receivedBytes = (0..<plan.ranks).map { rank in
       schedules.reduce(0) { $0 + $1.receivedBytes(rank: rank, elementBytes: elementBytes) }
     }
@@ -132,23 +130,5 @@ struct RankNeeds {
       }
     }
     isExact = true
-  }
-}
-
-/// A plan that keeps within the limit of memory only as long as nothing is kept for gradients.
-struct TrainingMemoryError: Error, CustomStringConvertible {
-  let expression: String
-  let ranks: Int
-  let memory: Int
-  /// Bytes that some rank holds at once; `nil`: the plan fits in slices only.
-  let needed: Double?
-
-  var description: String {
-    "cannot plan '\(expression)' with its gradients on \(ranks) \(ranks == 1 ? "rank" : "ranks") "
-      + "with \(memory) bytes each: "
-      + (needed.map {
-        "forward and back needs \(Count($0).text), \(Count($0 - Double(memory)).text) too many"
-      } ?? "it fits only in slices, which keep nothing for the way back")
-      + "; allow more memory, or more ranks"
   }
 }

@@ -71,7 +71,7 @@ struct PlanCommand: ParsableCommand {
       plan = try DistributedPlan(running: bound, options: settings)
     }
     let explanation = PlanExplanation(plan, machine: settings.machine, elementBytes: elementBytes)
-    let needs = try rankNeeds(
+    let needs = try RankNeeds(
       explanation, overlap: overlap, elementBytes: elementBytes, gradients: settings.needsGradient)
     try draw(explanation)
     if json {
@@ -92,26 +92,6 @@ struct PlanCommand: ParsableCommand {
         + "\(Count(needs.peakBytes.min() ?? 0).text) (\(dtype.rawValue)\(gradients)"
         + (needs.isExact ? ")" : ", tensors alone)"))
     try outputPaperCost(plan.plan)
-  }
-
-  /// - Throws: `TrainingMemoryError` where the way back does not keep within `--memory`.
-  private func rankNeeds(
-    _ explanation: PlanExplanation, overlap: Bool, elementBytes: Int, gradients: [Bool]?
-  ) throws -> RankNeeds {
-    let plan = explanation.plan
-    func shortfall(needed: Double?) -> TrainingMemoryError {
-      TrainingMemoryError(
-        expression: plan.plan.expression.text, ranks: plan.ranks,
-        memory: distribution.memory ?? 0, needed: needed)
-    }
-    if gradients != nil && plan.mesh.sliceCount > 1 { throw shortfall(needed: nil) }
-    let needs = try RankNeeds(
-      explanation, overlap: overlap, elementBytes: elementBytes, gradients: gradients)
-    let most = needs.peakBytes.max() ?? 0
-    if gradients != nil, let memory = distribution.memory, most > Double(memory) {
-      throw shortfall(needed: most)
-    }
-    return needs
   }
 
   private func planAlone(_ shapes: [[Int]]) throws {

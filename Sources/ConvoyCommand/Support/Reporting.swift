@@ -136,6 +136,8 @@ private func isToldHere(_ error: any Error, rank: Int) -> Bool {
 /// What only the command line can get wrong.
 enum CommandError: Error, CustomStringConvertible {
   case mixedElementTypes(first: String, firstType: String, other: String, otherType: String)
+  /// The gradient that is given for the result has another shape.
+  case resultGradientShape(path: String, expression: String, expected: [Int], found: [Int])
   case outputFolder(path: String, isFolder: Bool)
   case outputIsFolder(path: String)
   case emptyOutput
@@ -153,7 +155,7 @@ enum CommandError: Error, CustomStringConvertible {
 
   var isBadInput: Bool {
     switch self {
-    case .mixedElementTypes: true
+    case .mixedElementTypes, .resultGradientShape: true
     case .emptyOutput, .outputReplaces, .outputIsFolder, .otherRanks, .tooManyThreadRanks: true
     case .outputFolder, .standardOutput, .wrongSum, .caseTooLarge: false
     }
@@ -165,12 +167,17 @@ enum CommandError: Error, CustomStringConvertible {
       "operands are of different element types: \(printable(first)) holds \(firstType), "
         + "\(printable(other)) holds "
         + "\(otherType); convert one of them, for the result has the type of the operands"
+    case .resultGradientShape(let path, let expression, let expected, let found):
+      "--result-gradient \(printable(path)) has shape \(found), but the result of "
+        + "'\(printable(expression))' has "
+        + "\(expected); give one number per element of the result"
     case .outputIsFolder(let path):
       "cannot write the file \(printable(path)): it is a folder; name a file in it"
     case .emptyOutput:
       "the name of an output is empty; expected a file"
     case .outputReplaces(let option, let path):
-      "\(option) would replace \(printable(path)), which is the result or an operand; give it another name"
+      "\(option) would replace \(printable(path)), which is the result, an operand or another "
+        + "output; give it another name"
     case .otherRanks(let asked, let launched):
       "--ranks \(asked), but \(launched) ranks were started; leave --ranks out under mpirun, or "
         + "start \(asked)"

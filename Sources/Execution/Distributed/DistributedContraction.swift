@@ -86,15 +86,13 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
   }
 
   /// What the reverse pass needs of a forward pass: the operands of every step, where it needed
-  /// them.
+  /// them; of steps in slices, what comes into the slices.
   public struct Record: Sendable {
     /// By step and position.
     let operands: [[Tensor<Element>?]]
   }
 
   /// Runs the plan and keeps what its gradients need.
-  ///
-  /// - Throws: also `ExecutionError.slicedGradients` if the plan runs in slices.
   public func recorded(
     _ boxes: [Tensor<Element>]
   ) throws -> (result: Tensor<Element>, record: Record) {
@@ -132,10 +130,7 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
         expression: text, expected: expected, found: outputGradient.shape)
     }
     let program = try program(.reverse(needed: needed, asTerms: asTerms))
-    var given: [Tensor<Element>?] = []
-    for (step, operands) in zip(plan.plan.steps, record.operands) where step.operands.count == 2 {
-      given += operands
-    }
+    let given = plan.kept().map { record.operands[$0.step][$0.position] }
     let run = try perform(program, given: given + [outputGradient])
     return program.schedule.results.map { $0.flatMap { run[$0] } }
   }

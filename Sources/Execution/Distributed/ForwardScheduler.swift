@@ -6,9 +6,21 @@ import Planning
 /// Steps that do not depend on slices come first, then all sliced steps for each slice, then the
 /// rest. Before a kernel runs, the operands of the next one are sent on their way, as far as they
 /// rest already; what a kernel made is sent right after it, and awaited by the step that reads it.
+///
+/// The reverse pass of a plan in slices replays them (`ForwardScheduler+Replay.swift`).
 struct ForwardScheduler {
+  /// What a schedule is for.
+  enum Purpose: Equatable {
+    case result
+    /// The result, keeping what the reverse pass needs.
+    case recording
+    /// The reverse pass, by step and position: which operands of sliced steps it uses to run them
+    /// or their adjoints, and which the adjoints read.
+    case replay(uses: [[Bool]], readBack: [[Bool]])
+  }
+
   /// One run of a step.
-  private struct Item {
+  struct Item {
     let step: Int
     let slice: Int
     /// Whether no further slice of the step follows.
@@ -16,16 +28,16 @@ struct ForwardScheduler {
   }
 
   /// An operand where it is needed; slice 0 where that does not depend on the slice.
-  private struct Place: Hashable {
+  struct Place: Hashable {
     let step: Int
     let position: Int
     let slice: Int
   }
 
-  private let plan: DistributedPlan
+  let plan: DistributedPlan
   private let overlap: Bool
-  private let isRecorded: Bool
-  private var builder: ScheduleBuilder
+  let purpose: Purpose
+  var builder: ScheduleBuilder
   private var items: [Item] = []
   /// By step and position; `nil` where the operand rests where it is needed.
   private var operandMovements: [[Int?]] = []
@@ -36,31 +48,46 @@ struct ForwardScheduler {
   private var arriving: [Int: (transfer: Int, releasingSource: Bool)] = [:]
   /// When a value was computed: the item, and its slice.
   private var computed: [Int: (item: Int, slice: Int)] = [:]
-  private var places: [Place: (buffer: Int, transfer: Int?)] = [:]
+  private(set) var places: [Place: (buffer: Int, transfer: Int?)] = [:]
   /// Of steps that add up their slices.
   private var sums: [Int: Int] = [:]
 
   init(_ plan: DistributedPlan, overlap: Bool, isRecorded: Bool) {
+    self.init(
+      plan, overlap: overlap, purpose: isRecorded ? .recording : .result,
+      builder: ScheduleBuilder(given: plan.inputs))
+    items = Self.items(plan)
+    for input in plan.inputs.indices { resting[input] = input }
+    builder.kept = plan.plan.steps.map { $0.operands.map { _ in nil } }
+  }
+
+  /// - Parameter resting: the buffers of values that are there from the start.
+  init(
+    _ plan: DistributedPlan, overlap: Bool, purpose: Purpose, builder: ScheduleBuilder,
+    resting: [Int: Int] = [:]
+  ) {
     self.plan = plan
     self.overlap = overlap
-    self.isRecorded = isRecorded
-    builder = ScheduleBuilder(given: plan.inputs)
-    items = Self.items(plan)
+    self.purpose = purpose
+    self.builder = builder
+    self.resting = resting
     for (index, step) in plan.plan.steps.enumerated() {
       let distribution = plan.steps[index]
       let text = plan.plan.contractionText(step)
       operandMovements.append(
         step.operands.enumerated().map { position, value in
-          movement(
+          guard uses(step: index, position: position) else { return nil }
+          return movement(
             from: plan.layout(of: value), to: distribution.operands[position], step: index
           ) { "\($0.verb) operand \(position) of '\(text)'" }
         })
       resultMovements.append(
-        movement(from: distribution.computed, to: distribution.result, step: index) {
-          "\($0.verb) the result of '\(text)'"
-        })
+        !runs(index)
+          ? nil
+          : movement(from: distribution.computed, to: distribution.result, step: index) {
+            "\($0.verb) the result of '\(text)'"
+          })
     }
-    for input in plan.inputs.indices { resting[input] = input }
   }
 
   private mutating func movement(
@@ -70,19 +97,25 @@ struct ForwardScheduler {
       ? nil : builder.addMovement(from: source, to: target, step: step, name: name)
   }
 
-  private static func items(_ plan: DistributedPlan) -> [Item] {
+  /// The steps that do not depend on slices, those that run in slices, and those that follow.
+  static func phases(
+    _ plan: DistributedPlan
+  ) -> (before: [Int], sliced: [Int], after: [Int]) {
     var depends: [Bool] = plan.inputs.map { _ in false }
     for (step, distribution) in zip(plan.plan.steps, plan.steps) {
       depends.append(distribution.grid.isSliced || step.operands.contains { depends[$0] })
     }
     let steps = plan.steps.indices
+    return (
+      steps.filter { !depends[plan.inputs.count + $0] }, steps.filter { plan.isSliced($0) },
+      steps.filter { depends[plan.inputs.count + $0] && !plan.isSliced($0) }
+    )
+  }
+
+  private static func items(_ plan: DistributedPlan) -> [Item] {
+    let (before, sliced, after) = phases(plan)
     func once(_ steps: [Int]) -> [Item] {
       steps.map { Item(step: $0, slice: 0, isLast: true) }
-    }
-    let before = steps.filter { !depends[plan.inputs.count + $0] }
-    let sliced = steps.filter { plan.steps[$0].grid.isSliced }
-    let after = steps.filter {
-      depends[plan.inputs.count + $0] && !plan.steps[$0].grid.isSliced
     }
     let slices = plan.mesh.sliceCount
     return once(before)
@@ -93,6 +126,7 @@ struct ForwardScheduler {
 
   mutating func build() -> ScheduleBuilder {
     for (index, item) in items.enumerated() {
+      if purpose == .recording { keepResting(item) }
       for position in operands(item).indices { supply(item, position) }
       for position in operands(item).indices { receive(item, position) }
       if overlap && index + 1 < items.count { supplyEarly(items[index + 1], before: index) }
@@ -103,9 +137,9 @@ struct ForwardScheduler {
     return builder
   }
 
-  private func operands(_ item: Item) -> [Int] { plan.plan.steps[item.step].operands }
+  func operands(_ item: Item) -> [Int] { plan.plan.steps[item.step].operands }
 
-  private func place(_ item: Item, _ position: Int) -> Place {
+  func place(_ item: Item, _ position: Int) -> Place {
     let isSliced = plan.steps[item.step].operands[position].isSliced
     return Place(step: item.step, position: position, slice: isSliced ? item.slice : 0)
   }
@@ -117,7 +151,7 @@ struct ForwardScheduler {
   }
 
   /// Sends an operand to where it is needed, unless that has happened.
-  private mutating func supply(_ item: Item, _ position: Int) {
+  mutating func supply(_ item: Item, _ position: Int) {
     let value = operands(item)[position]
     let place = place(item, position)
     guard places[place] == nil, let movement = operandMovements[item.step][position] else { return }
@@ -129,7 +163,7 @@ struct ForwardScheduler {
   }
 
   /// Waits until an operand is where it is needed.
-  private mutating func receive(_ item: Item, _ position: Int) {
+  mutating func receive(_ item: Item, _ position: Int) {
     let value = operands(item)[position]
     let place = place(item, position)
     guard operandMovements[item.step][position] != nil else {
@@ -165,7 +199,7 @@ struct ForwardScheduler {
     }
   }
 
-  private mutating func run(_ item: Item, index: Int) {
+  mutating func run(_ item: Item, index: Int) {
     let distribution = plan.steps[item.step]
     let value = plan.inputs.count + item.step
     let isSum = distribution.grid.isSliced && !distribution.computed.isSliced
@@ -178,7 +212,9 @@ struct ForwardScheduler {
     builder.run(
       RunSchedule.Kernel(step: item.step, slice: item.slice, role: .result),
       sources: sources + (sources.count == 1 ? [nil] : []), into: result, adding: isAdding)
-    releaseOperands(item)
+    if purpose == .recording { keepOperands(item) }
+    releaseOperands(
+      item, at: operands(item).indices.filter { !readsBack(item.step, position: $0) })
     guard !isSum || item.isLast else { return }
     computed[value] = (index, item.slice)
     guard let movement = resultMovements[item.step] else {
@@ -197,14 +233,10 @@ struct ForwardScheduler {
     if !overlap { settle(value) }
   }
 
-  private mutating func releaseOperands(_ item: Item) {
-    let isKept = isRecorded && operands(item).count == 2
-    var kept: [Int?] = []
-    for (position, value) in operands(item).enumerated() {
-      let place = place(item, position)
-      guard let buffer = places[place]?.buffer else { continue }
-      kept.append(isKept ? buffer : nil)
-      if isKept { builder.keep(buffer) }
+  mutating func releaseOperands(_ item: Item, at positions: [Int]) {
+    for position in positions {
+      let value = operands(item)[position]
+      guard let buffer = places[place(item, position)]?.buffer else { continue }
       let isShared: Bool
       if operandMovements[item.step][position] == nil {
         isShared = !plan.layout(of: value).isSliced
@@ -213,10 +245,27 @@ struct ForwardScheduler {
       }
       if item.isLast || !isShared { builder.release(buffer) }
     }
-    if isRecorded {
-      while builder.kept.count <= item.step { builder.kept.append([]) }
-      builder.kept[item.step] = kept
+  }
+
+  /// Keeps what a replay of the step begins with, before it travels to where the step needs it.
+  private mutating func keepResting(_ item: Item) {
+    for (position, value) in operands(item).enumerated()
+    where plan.keeping(step: item.step, position: position) == .resting {
+      settle(value)
+      if let buffer = resting[value] { keep(buffer, item, position) }
     }
+  }
+
+  private mutating func keepOperands(_ item: Item) {
+    for position in operands(item).indices
+    where plan.keeping(step: item.step, position: position) == .needed {
+      if let buffer = places[place(item, position)]?.buffer { keep(buffer, item, position) }
+    }
+  }
+
+  private mutating func keep(_ buffer: Int, _ item: Item, _ position: Int) {
+    builder.keep(buffer)
+    builder.kept[item.step][position] = buffer
   }
 
   /// Brings the last step's result to where the output ends.

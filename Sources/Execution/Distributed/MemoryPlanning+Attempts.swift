@@ -56,7 +56,8 @@ extension FittedPlan {
     /// A plan as it is, if it fits with or without early communication.
     func fitted(_ plan: DistributedPlan) throws(ExecutionError) -> FittedPlan? {
       for overlap in [true, false] {
-        let attempt = try FittedPlan(plan, overlap: overlap, context)
+        let attempt = try FittedPlan(
+          plan, overlap: overlap, gradients: options.needsGradient, context)
         if let memory, attempt.peakBytes <= memory { return attempt }
       }
       return nil
@@ -121,7 +122,7 @@ extension FittedPlan {
     func leastPeak(
       of best: DistributedPlan, enough: Int = 0
     ) throws(ExecutionError) -> FittedPlan {
-      var least = try FittedPlan(best, overlap: false, context)
+      var least = try FittedPlan(best, overlap: false, gradients: options.needsGradient, context)
       var searches = isHeavy ? 8 : isLarge ? 20 : 100
       func descend(_ slices: DistributionOptions.Slices?) {
         var options = quickOptions
@@ -135,7 +136,8 @@ extension FittedPlan {
           options.stepElementLimit =
             Double(least.peakBytes) / Double(MemoryLayout<Element>.stride) * shares[share]
           if let plan = try? DistributedPlan(expression, options: options),
-            let attempt = try? FittedPlan(plan, overlap: false, context),
+            let attempt = try? FittedPlan(
+              plan, overlap: false, gradients: options.needsGradient, context),
             attempt.peakBytes < least.peakBytes
           {
             least = attempt

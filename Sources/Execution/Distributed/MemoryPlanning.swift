@@ -13,7 +13,8 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
   public let plan: DistributedPlan
   /// Whether there is room to start communication early.
   public let overlap: Bool
-  /// The most bytes that any rank holds at once.
+  /// The most bytes that any rank holds at once, in the passes that the options ask for: forward, or
+  /// with gradients forward and back.
   public let peakBytes: Int
 
   /// Plans with the least cost for which no rank's peak exceeds `memory`.
@@ -34,7 +35,7 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
     var attempts = Attempts(expression, options: options, memory: memory, context: context)
     let best = try DistributedPlan(running: expression, options: options, context: context)
     guard let memory else {
-      self = try Self(best, overlap: true, context)
+      self = try Self(best, overlap: true, gradients: options.needsGradient, context)
       return
     }
     if let fitted = try attempts.fitted(best) ?? attempts.unsliced() ?? attempts.sliced() {
@@ -53,14 +54,17 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
   }
 
   init(
-    _ plan: DistributedPlan, overlap: Bool, _ context: Context
+    _ plan: DistributedPlan, overlap: Bool, gradients: [Bool]?, _ context: Context
   ) throws(ExecutionError) {
     try Contraction<Element>.requireRunnable(plan.plan)
     self.plan = plan
     self.overlap = overlap
-    let schedule = try RunSchedule(plan, overlap: overlap, context: context)
-    peakBytes = (0..<plan.mesh.ranks).reduce(0) {
-      max($0, schedule.peakBytes(rank: $1, elementBytes: MemoryLayout<Element>.stride))
+    let passes = try RunSchedule.passes(
+      plan, gradients: gradients, overlap: overlap, context: context)
+    peakBytes = (0..<plan.mesh.ranks).reduce(0) { most, rank in
+      passes.reduce(most) {
+        max($0, $1.peakBytes(rank: rank, elementBytes: MemoryLayout<Element>.stride))
+      }
     }
   }
 

@@ -10,16 +10,37 @@ import Planning
 ///
 /// The gradient of an operand that is replicated is summed to one copy, which is then gathered; or
 /// it is left as the ranks' terms of the sum, for which nothing travels.
+///
+/// Of a plan in slices the steps after the slices come first, then, slice by slice, what the slice
+/// computed, once more (`ForwardScheduler.replay`), and the sliced steps back; then the steps before
+/// them. The gradient of an operand that the slices cut is put together from theirs; of one that
+/// they share it is added up.
 struct ReverseScheduler {
-  private typealias Role = RunSchedule.Kernel
-
   /// A gradient on its way, and where it goes next.
   private struct Leg {
     let transfer: Int
     let operand: Int
     /// To gather the copies.
     let gather: Int?
+    /// Whether no further slice brings more of it.
+    let isLast: Bool
     let item: Int
+  }
+
+  /// One run of a step's adjoints.
+  private struct Item {
+    let step: Int
+    let slice: Int
+    let isLast: Bool
+    /// How many came before.
+    let number: Int
+  }
+
+  /// A redistribution, which all slices share.
+  private enum Passage: Hashable {
+    case result(step: Int)
+    case operand(Int)
+    case gather(Int)
   }
 
   private let plan: DistributedPlan
@@ -27,14 +48,24 @@ struct ReverseScheduler {
   private let asTerms: Bool
   /// By value, whether its gradient is needed.
   private let needs: [Bool]
-  private var builder: ScheduleBuilder
+  private var replay: ForwardScheduler
+  private var builder: ScheduleBuilder {
+    get { replay.builder }
+    _modify { yield &replay.builder }
+  }
   /// The buffers that the record supplies, by step and position.
-  private var operands: [[Int?]] = []
+  private var operands: [[Int?]]
   private let outputGradient: Int
   /// By value, the gradient's buffer, and the layout it is in.
   private var gradients: [Int: (buffer: Int, layout: Layout)] = [:]
   private var arriving: [Int: Int] = [:]
   private var legs: [Leg] = []
+  private var itemCount = 0
+  private var passages: [Passage: Int] = [:]
+  /// By value, the gradient that slices add to, where the step computes it.
+  private var sums: [Int: Int] = [:]
+  /// By value, the gradient that is put together from slices, where it rests.
+  private var collected: [Int: Int] = [:]
 
   init(_ plan: DistributedPlan, needed: [Bool], asTerms: Bool, overlap: Bool) {
     self.plan = plan
@@ -43,14 +74,21 @@ struct ReverseScheduler {
     var needs = needed
     for step in plan.plan.steps { needs.append(step.operands.contains { needs[$0] }) }
     self.needs = needs
-    var given: [Layout] = []
-    operands = zip(plan.plan.steps, plan.steps).map { step, distribution in
-      guard step.operands.count == 2 else { return [nil] }
-      given += distribution.operands
-      return [given.count - 2, given.count - 1]
+    let kept = plan.kept()
+    outputGradient = kept.count
+    operands = plan.plan.steps.map { $0.operands.map { _ in nil } }
+    var resting: [Int: Int] = [:]
+    for (buffer, kept) in kept.enumerated() {
+      switch plan.keeping(step: kept.step, position: kept.position) {
+      case .resting: resting[plan.plan.steps[kept.step].operands[kept.position]] = buffer
+      case .needed: operands[kept.step][kept.position] = buffer
+      case .nothing: break
+      }
     }
-    outputGradient = given.count
-    builder = ScheduleBuilder(given: given + [plan.output])
+    replay = ForwardScheduler(
+      plan, overlap: overlap,
+      purpose: ForwardScheduler.replay(plan, needs: needs),
+      builder: ScheduleBuilder(given: kept.map(\.layout) + [plan.output]), resting: resting)
     builder.results = needed.map { _ in nil }
   }
 
@@ -59,13 +97,23 @@ struct ReverseScheduler {
       return builder
     }
     placeOutputGradient(last)
-    for (item, step) in plan.plan.steps.indices.reversed().enumerated()
-    where needs[plan.inputs.count + step] {
-      goBack(through: step, item: item)
-      advance(before: item)
+    let (before, sliced, after) = ForwardScheduler.phases(plan)
+    goBack(through: after, slice: 0, isLast: true)
+    for slice in 0..<(sliced.isEmpty ? 0 : plan.mesh.sliceCount) {
+      replay.replay(slice: slice)
+      goBack(through: sliced, slice: slice, isLast: slice == plan.mesh.sliceCount - 1)
     }
+    goBack(through: before, slice: 0, isLast: true)
     finishLegs()
     return builder
+  }
+
+  private mutating func goBack(through steps: [Int], slice: Int, isLast: Bool) {
+    for step in steps.reversed() where needs[plan.inputs.count + step] {
+      goBack(Item(step: step, slice: slice, isLast: isLast, number: itemCount))
+      advance(before: itemCount)
+      itemCount += 1
+    }
   }
 
   /// The caller's gradient is the same on all copies of the output. Where the last step was computed
@@ -83,38 +131,77 @@ struct ReverseScheduler {
     gradients[plan.inputs.count + last] = (first, layout)
   }
 
-  private mutating func goBack(through index: Int, item: Int) {
-    let step = plan.plan.steps[index]
-    let distribution = plan.steps[index]
-    let text = plan.plan.contractionText(step)
-    let value = plan.inputs.count + index
+  private mutating func goBack(_ item: Item) {
+    let step = plan.plan.steps[item.step]
+    let distribution = plan.steps[item.step]
+    guard let gradient = resultGradient(item) else { return }
+    let positions = step.operands.indices.filter { needs[step.operands[$0]] }
+    for position in positions {
+      let operand = step.operands[position]
+      let layout = distribution.operands[position]
+      // Slices add up the gradient of an operand that they share.
+      let isSum = distribution.grid.isSliced && !layout.isSliced
+      let known = isSum ? sums[operand] : nil
+      let result =
+        known ?? builder.allocate(.box(layout, slice: layout.isSliced ? item.slice : 0))
+      let other = step.operands.count == 2 ? self.operand(item, 1 - position) : nil
+      builder.run(
+        RunSchedule.Kernel(
+          step: item.step, slice: item.slice, role: position == 0 ? .first : .second),
+        sources: position == 0 ? [gradient, other] : [other, gradient], into: result,
+        adding: known != nil)
+      // What is no longer read makes room before anything is received.
+      if distribution.grid.isSliced && other != nil {
+        replay.releaseReplayed(item.step, position: 1 - position, slice: item.slice)
+      }
+      if position == positions.last { releaseResultGradient(gradient, item) }
+      if isSum && !item.isLast {
+        sums[operand] = result
+      } else {
+        send(result, of: operand, from: layout.dual, item)
+      }
+    }
+  }
+
+  private func operand(_ item: Item, _ position: Int) -> Int? {
+    plan.isSliced(item.step)
+      ? replay.replayed(item.step, position: position, slice: item.slice)
+      : operands[item.step][position]
+  }
+
+  /// The gradient of a step's result, where the step computes the result.
+  private mutating func resultGradient(_ item: Item) -> Int? {
+    let value = plan.inputs.count + item.step
+    let target = plan.steps[item.step].computed.dual
     if let transfer = arriving.removeValue(forKey: value) {
       builder.finish(transfer, releasingSource: true)
     }
-    guard var (gradient, layout) = gradients.removeValue(forKey: value) else { return }
-    if !Redistribution(from: layout, to: distribution.computed.dual).isIdentity {
-      let movement = builder.addMovement(
-        from: layout, to: distribution.computed.dual, step: index
-      ) { "\($0.verb) the gradient of '\(text)'" }
-      let target = builder.allocateTarget(of: movement)
-      builder.finish(
-        builder.start(movement, from: gradient, into: target), releasingSource: true)
-      (gradient, layout) = (target, distribution.computed.dual)
+    guard let (gradient, layout) = gradients[value] else { return nil }
+    guard !Redistribution(from: layout, to: target).isIdentity else { return gradient }
+    let text = plan.plan.contractionText(plan.plan.steps[item.step])
+    let movement = passage(.result(step: item.step), from: layout, to: target, step: item.step) {
+      "\($0) the gradient of '\(text)'"
     }
-    for (position, operand) in step.operands.enumerated() where needs[operand] {
-      let result = builder.allocate(.box(distribution.operands[position], slice: 0))
-      let other = step.operands.count == 2 ? operands[index][1 - position] : nil
-      builder.run(
-        RunSchedule.Kernel(step: index, slice: 0, role: position == 0 ? .first : .second),
-        sources: position == 0 ? [gradient, other] : [other, gradient], into: result)
-      send(result, of: operand, from: distribution.operands[position].dual, step: index, item: item)
-    }
-    builder.release(gradient)
+    let slice = target.isSliced ? item.slice : 0
+    let moved = builder.allocateTarget(of: movement, slice: slice)
+    // A whole gradient of which every slice takes its part stays until the last has it.
+    builder.finish(
+      builder.start(movement, slice: slice, from: gradient, into: moved),
+      releasingSource: item.isLast || layout.isSliced || !target.isSliced)
+    // What all slices share is brought once.
+    if !target.isSliced { gradients[value] = (moved, target) }
+    return moved
+  }
+
+  private mutating func releaseResultGradient(_ gradient: Int, _ item: Item) {
+    let isShared = !plan.steps[item.step].computed.isSliced
+    if item.isLast || !isShared { builder.release(gradient) }
+    if item.isLast { gradients[plan.inputs.count + item.step] = nil }
   }
 
   /// Sends an operand's gradient to where it rests.
   private mutating func send(
-    _ gradient: Int, of value: Int, from source: Layout, step: Int, item: Int
+    _ gradient: Int, of value: Int, from source: Layout, _ item: Item
   ) {
     let rest = plan.layout(of: value)
     let isOperand = value < plan.inputs.count
@@ -123,10 +210,11 @@ struct ReverseScheduler {
     let name = isOperand ? "the gradient of operand \(value)" : "a gradient"
     let gather =
       isSummed && target != rest
-      ? builder.addMovement(from: target, to: rest, step: step) { "\($0.verb) \(name)" } : nil
+      ? passage(.gather(value), from: target, to: rest, step: item.step) { "\($0) \(name)" }
+      : nil
     guard !Redistribution(from: source, to: target).isIdentity else {
       if let gather {
-        startGather(gather, of: value, from: gradient, item: item)
+        startGather(gather, of: value, from: gradient, number: item.number)
       } else if isOperand {
         finishOperand(value, gradient)
       } else {
@@ -134,15 +222,25 @@ struct ReverseScheduler {
       }
       return
     }
-    let movement = builder.addMovement(from: source, to: target, step: step) {
-      "\($0.verb) \(name)"
+    let movement = passage(.operand(value), from: source, to: target, step: item.step) {
+      "\($0) \(name)"
     }
-    let buffer = builder.allocateTarget(of: movement)
-    let transfer = builder.start(movement, from: gradient, into: buffer)
+    let isCollected = source.isSliced && !target.isSliced
+    let known = isCollected ? collected[value] : nil
+    let slice = source.isSliced ? item.slice : 0
+    let buffer = known ?? builder.allocateTarget(of: movement, slice: target.isSliced ? slice : 0)
+    if isCollected { collected[value] = buffer }
+    let transfer = builder.start(movement, slice: slice, from: gradient, into: buffer)
     if isOperand {
-      legs.append(Leg(transfer: transfer, operand: value, gather: gather, item: item))
+      legs.append(
+        Leg(
+          transfer: transfer, operand: value, gather: gather,
+          isLast: !isCollected || item.isLast, item: item.number))
       if !overlap { finishLegs() }
     } else {
+      if let previous = arriving.removeValue(forKey: value) {
+        builder.finish(previous, releasingSource: true)
+      }
       gradients[value] = (buffer, target)
       arriving[value] = transfer
       if !overlap {
@@ -152,10 +250,23 @@ struct ReverseScheduler {
     }
   }
 
-  private mutating func startGather(_ gather: Int, of operand: Int, from source: Int, item: Int) {
+  private mutating func passage(
+    _ passage: Passage, from source: Layout, to target: Layout, step: Int,
+    name: (_ verb: String) -> String
+  ) -> Int {
+    if let known = passages[passage] { return known }
+    let movement = builder.addMovement(from: source, to: target, step: step) { name($0.verb) }
+    passages[passage] = movement
+    return movement
+  }
+
+  private mutating func startGather(
+    _ gather: Int, of operand: Int, from source: Int, number: Int
+  ) {
     let target = builder.allocateTarget(of: gather)
     let transfer = builder.start(gather, from: source, into: target)
-    legs.append(Leg(transfer: transfer, operand: operand, gather: nil, item: item))
+    legs.append(
+      Leg(transfer: transfer, operand: operand, gather: nil, isLast: true, item: number))
     if !overlap { finishLegs() }
   }
 
@@ -171,10 +282,9 @@ struct ReverseScheduler {
     for leg in due {
       builder.finish(leg.transfer, releasingSource: true)
       let target = builder.transfers[leg.transfer].target
+      guard leg.isLast else { continue }
       if let gather = leg.gather {
-        // At the end (`.max`) all legs are due, the ones that begin now as well.
-        startGather(
-          gather, of: leg.operand, from: target, item: item == .max ? leg.item : item)
+        startGather(gather, of: leg.operand, from: target, number: item)
       } else {
         finishOperand(leg.operand, target)
       }

@@ -106,7 +106,7 @@ public struct RunSchedule: Sendable {
   let operations: [Operation]
   /// The result, or a gradient per operand.
   let results: [Int?]
-  /// By step and position, the buffers of operands that stay for the reverse pass.
+  /// By step and position, the buffers of operands that stay for the reverse pass (`keeping`).
   let kept: [[Int?]]
   private let kernels: KernelCache
 
@@ -114,8 +114,7 @@ public struct RunSchedule: Sendable {
   ///   - overlap: whether what is needed next travels while a step is computed. Without, a
   ///   run needs less memory.
   ///   - context: the kernels that run it, and whose workspace counts.
-  /// - Throws: `ExecutionError.slicedGradients` for a plan with slices and another pass than
-  ///   `forward`, `.slicedResult` where a slice would need what another one computes.
+  /// - Throws: `ExecutionError.slicedResult` where a slice would need what another one computes.
   public init(
     _ plan: DistributedPlan, pass: Pass = .forward, overlap: Bool = true,
     context: Context = .process
@@ -127,12 +126,11 @@ public struct RunSchedule: Sendable {
     let built: ScheduleBuilder
     switch pass {
     case .forward, .recorded:
-      if pass == .recorded { try Self.requireUnsliced(plan) }
       try Self.requireRunnable(slices: plan)
       var forward = ForwardScheduler(plan, overlap: overlap, isRecorded: pass == .recorded)
       built = forward.build()
     case .reverse(let needed, let asTerms):
-      try Self.requireUnsliced(plan)
+      try Self.requireRunnable(slices: plan)
       var reverse = ReverseScheduler(plan, needed: needed, asTerms: asTerms, overlap: overlap)
       built = reverse.build()
     }
@@ -145,11 +143,22 @@ public struct RunSchedule: Sendable {
     kept = built.kept
   }
 
-  private static func requireUnsliced(_ plan: DistributedPlan) throws(ExecutionError) {
-    if plan.mesh.sliceCount > 1 {
-      throw .slicedGradients(
-        expression: plan.plan.expression.text, slices: plan.mesh.sliceCount)
+  /// The schedules of a whole run: one; or, with gradients, forward and back.
+  ///
+  /// - Parameter gradients: of these operands; `nil`, or none: forward only. The others as of `init`.
+  /// - Throws: as `init`.
+  public static func passes(
+    _ plan: DistributedPlan, gradients: [Bool]?, overlap: Bool = true,
+    context: Context = .process
+  ) throws(ExecutionError) -> [RunSchedule] {
+    guard let needed = gradients, needed.contains(true) else {
+      return [try RunSchedule(plan, overlap: overlap, context: context)]
     }
+    return [
+      try RunSchedule(plan, pass: .recorded, overlap: overlap, context: context),
+      try RunSchedule(
+        plan, pass: .reverse(needed: needed), overlap: overlap, context: context),
+    ]
   }
 
   private static func requireRunnable(slices plan: DistributedPlan) throws(ExecutionError) {
@@ -251,13 +260,8 @@ extension RunSchedule {
   /// Elements that a recorded run keeps for the reverse pass beside the operands.
   public func recordElements(rank: Int) -> Int {
     guard !isIdle(rank) else { return 0 }
-    var total = 0
-    for (step, distribution) in zip(plan.plan.steps, plan.steps) where step.operands.count == 2 {
-      for (value, needed) in zip(step.operands, distribution.operands) {
-        let isInPlace = Redistribution(from: plan.layout(of: value), to: needed).isIdentity
-        if !(isInPlace && value < plan.inputs.count) { total += needed.box(of: rank).count }
-      }
+    return plan.kept().reduce(0) {
+      $0 + ($1.isTheCallers ? 0 : $1.layout.box(of: rank).count)
     }
-    return total
   }
 }

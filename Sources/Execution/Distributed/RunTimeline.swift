@@ -47,4 +47,17 @@ public struct RunTimeline: Hashable, Codable, Sendable {
 
   /// Bytes received in all movements.
   public var receivedBytes: Int { movements.reduce(0) { $0 + $1.receivedBytes } }
+
+  /// This run and then another one, as one: the reverse pass after the forward pass.
+  public func followed(by next: RunTimeline) -> RunTimeline {
+    var both = self
+    both.events += next.events.map {
+      Event(
+        name: $0.name, kind: $0.kind, step: $0.step, start: seconds + $0.start,
+        duration: $0.duration)
+    }
+    both.movements += next.movements
+    both.seconds += next.seconds
+    return both
+  }
 }

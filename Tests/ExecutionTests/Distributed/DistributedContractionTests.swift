@@ -258,19 +258,6 @@ import Testing
     }
   }
 
-  @Test func gradientsInSlicesAreRefused() throws {
-    let plan = try Plan(BoundExpression("ij,jk->ik", shapes: [[8, 6], [6, 4]]))
-    let sliced = (0..<50).lazy.map { RandomDistribution(plan, ranks: 2, seed: $0).plan }
-      .first { $0.mesh.sliceCount > 1 }
-    let distributed = try #require(sliced)
-    let error = ExecutionError.slicedGradients(
-      expression: "ij,jk->ik", slices: distributed.mesh.sliceCount)
-    #expect(throws: error) { try RunSchedule(distributed, pass: .recorded) }
-    #expect(throws: error) {
-      try RunSchedule(distributed, pass: .reverse(needed: [true, true]))
-    }
-  }
-
   /// A convolution of slices: the next step's slice would need results of this step's next slice.
   @Test func slicesThatNeedOtherSlicesAreRefused() throws {
     let bound = try BoundExpression("x,x,x->x|x", shapes: [[16], [3], [3]])

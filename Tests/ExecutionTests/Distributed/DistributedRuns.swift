@@ -96,10 +96,10 @@ func runWithGradients<Element: TensorElement>(
     let box = Tensor<Element>(shape: result.shape, elements: result.elements)
     var reported = contraction.timeline.receivedBytes
     let gradients = try reverse(
-      contraction, record, consume result, outputGradient: outputGradient, needed: needed,
+      contraction, consume record, consume result, outputGradient: outputGradient, needed: needed,
       rank: rank, meter: meter)
     reported += contraction.timeline.receivedBytes
-    let live = withExtendedLifetime((boxes, record)) { meter.liveBytes }
+    let live = withExtendedLifetime((boxes, gradients)) { meter.liveBytes }
     return RankResult(
       box: box, gradients: gradients,
       receivedBytes: communicator.traffic.since(before).bytesReceived, reportedBytes: reported,
@@ -109,8 +109,9 @@ func runWithGradients<Element: TensorElement>(
 
 /// The result is released before its gradient comes in, as in training.
 private func reverse<Element: TensorElement>(
-  _ contraction: DistributedContraction<Element>, _ record: DistributedContraction<Element>.Record,
-  _ result: consuming Tensor<Element>, outputGradient: Tensor<Element>, needed: [Bool],
+  _ contraction: DistributedContraction<Element>,
+  _ record: consuming DistributedContraction<Element>.Record, _ result: consuming Tensor<Element>,
+  outputGradient: Tensor<Element>, needed: [Bool],
   rank: Int, meter: MemoryMeter
 ) throws -> [Tensor<Element>?] {
   _ = consume result

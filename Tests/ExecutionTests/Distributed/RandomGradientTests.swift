@@ -5,7 +5,9 @@ import Planning
 import TestSupport
 import Testing
 
-/// Gradients of random expressions, randomly distributed, against those of one rank alone.
+/// Gradients of random expressions, randomly distributed and in slices, against the definition.
+///
+/// Data are small integers, of which every order of evaluation makes the same sums exactly.
 @Suite struct RandomGradientTests {
   static let count = 300
   static let randoms = Array(
@@ -23,13 +25,15 @@ import Testing
         bound.outputShape, seed: seed, operand: operands.count)
       // Mostly all gradients, at times some.
       let needed = operands.indices.map { seed & 24 != 0 || (seed >> (5 + $0)) & 1 == 0 }
-      let single = try Contraction<Double>(plan)
-      let (result, record) = try single.recorded(operands)
-      let expected = try single.gradients(record, outputGradient: outputGradient, needed: needed)
+      let reference = ReferenceEvaluator(bound)
+      let result = reference.evaluate(operands)
+      let expected = needed.enumerated().map { operand, isNeeded in
+        isNeeded
+          ? reference.gradient(
+            ofOperand: operand, operands: operands, outputGradient: outputGradient) : nil
+      }
       for ranks in 1...8 {
-        let distribution = RandomDistribution(
-          plan, ranks: ranks, seed: seed, slicing: false
-        ).plan
+        let distribution = RandomDistribution(plan, ranks: ranks, seed: seed).plan
         let what = "\(random) on \(ranks) ranks"
         for context in Context.paths {
           let schedule = try RunSchedule(
@@ -80,6 +84,9 @@ import Testing
         result.reportedBytes == predicted[0] + predicted[1], "reported by rank \(rank): \(what)")
       let peaks = [recorded, reverse].map { $0.peakBytes(rank: rank, elementBytes: bytes) }
       #expect(result.peakBytes == peaks.max(), "peak of rank \(rank): \(what)")
+      let own = plan.inputs.map { $0.box(of: rank).count }
+      let held = zip(own, needed).reduce(0) { $0 + ($1.1 ? 2 : 1) * $1.0 }
+      #expect(result.liveBytes == held * bytes, "left over on rank \(rank): \(what)")
     }
   }
 }

@@ -1,0 +1,4 @@
+convoy: error: found '-', expected '->'
+  ij,jk-
+       ^
+Fix: write '->'
