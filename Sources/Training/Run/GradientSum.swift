@@ -1,17 +1,17 @@
 import Collectives
 import Kernels
 
-/// What one step adds up over all ranks, in one buffer and one reduction: every gradient, the loss
-/// and the number of samples.
+/// What one step adds up over all ranks: every gradient, in one buffer, and beside them, in Double, the
+/// loss and the number of samples, which a Float holds only up to 2²⁴.
 ///
 /// Sums are divided by the global number of samples only once they are complete, so parts of
 /// unequal size, and empty ones, give the exact mean.
 struct GradientSum {
-  /// The gradients one after the other, then the loss sum and the number of samples.
+  /// The gradients one after the other.
   private var buffer: [Float]
 
   init(_ parameters: [Parameter]) {
-    buffer = [Float](repeating: 0, count: parameters.reduce(2) { $0 + $1.gradient.count })
+    buffer = [Float](repeating: 0, count: parameters.reduce(0) { $0 + $1.gradient.count })
   }
 
   /// Replaces this rank's gradient sums by the mean gradients over the global batch, and returns
@@ -29,11 +29,12 @@ struct GradientSum {
       }
       start += parameter.gradient.count
     }
-    buffer[start] = Float(lossSum)
-    buffer[start + 1] = Float(samples)
     try buffer.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
+    // Exact: whole numbers below 2⁵³.
+    var counts = [lossSum, Double(samples)]
+    try counts.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
 
-    let total = buffer[start + 1]
+    let total = Float(counts[1])
     start = 0
     for parameter in parameters {
       parameter.gradient.withMutableElements { gradient in
@@ -43,6 +44,6 @@ struct GradientSum {
       }
       start += parameter.gradient.count
     }
-    return (Double(buffer[start]), Int(total))
+    return (counts[0], Int(counts[1]))
   }
 }

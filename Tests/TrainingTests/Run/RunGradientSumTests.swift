@@ -41,4 +41,19 @@ import Testing
     }
     #expect(results == [[4, 8, 4, 8], [4, 8, 4, 8], [4, 8, 4, 8]])
   }
+
+  /// 2²⁴ + 1 samples, and a loss whose parts are each lost in a Float beside the others: 2²⁴, 1 and 0.25.
+  @Test func countsAndLossesAreExactBeyondAFloat() throws {
+    let samples = [1 << 24, 1, 0]
+    let losses = [Double(1 << 24), 1, 0.25]
+    let results = try ThreadCommunicator.run(ranks: 3) { communicator in
+      let parameters = [Parameter(name: "a", value: Tensor(shape: [1]), decays: true)]
+      var sum = GradientSum(parameters)
+      let total = try sum.reduce(
+        parameters, lossSum: losses[communicator.rank], samples: samples[communicator.rank],
+        communicator: communicator)
+      return [total.lossSum, Double(total.samples)]
+    }
+    #expect(results == Array(repeating: [16_777_217.25, 16_777_217], count: 3))
+  }
 }
