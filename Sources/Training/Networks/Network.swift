@@ -44,8 +44,8 @@ public final class Network {
   /// rank's part, and so are the logits: the samples that a layer before has left it. After a
   /// `GlobalAveragePool` these are ⌊b·r/P⌋ ..< ⌊b·(r+1)/P⌋ on rank r of P.
   ///
-  /// The pullback may be called once: it lets go of what each layer has kept as soon as that layer
-  /// is done.
+  /// The pullback may be called once, and throws `NetworkError.pullbackUsed` after that: it lets go of
+  /// what each layer has kept as soon as that layer is done.
   public func forward(_ images: Tensor<Float>, _ pass: Pass) throws -> (
     logits: Tensor<Float>, pullback: Pullback
   ) {
@@ -65,7 +65,9 @@ public final class Network {
       if pass.isTraining { pullbacks.append(pullback) }
     }
     guard pass.isTraining else { return (activations, noPullback("network")) }
+    let once = Once("network")
     let pullback: Pullback = { outputGradient in
+      try once.use()
       var gradient: Tensor<Float>? = outputGradient
       while let pullback = pullbacks.popLast() {
         guard let outputGradient = gradient else { return nil }
@@ -74,6 +76,19 @@ public final class Network {
       return gradient
     }
     return (activations, pullback)
+  }
+}
+
+/// What may be done once.
+final class Once {
+  private let name: String
+  private var isUsed = false
+
+  init(_ name: String) { self.name = name }
+
+  func use() throws(NetworkError) {
+    guard !isUsed else { throw .pullbackUsed(layer: name) }
+    isUsed = true
   }
 }
 

@@ -33,6 +33,8 @@ public enum NetworkError: Error, Hashable, Sendable {
   case duplicateParameter(name: String)
   /// A pullback of an evaluation pass, which keeps nothing to go back with.
   case evaluationHasNoGradient(layer: String)
+  /// A pullback that was called before: it has let go of what it went back with.
+  case pullbackUsed(layer: String)
 }
 
 extension NetworkError: CustomStringConvertible {
@@ -86,6 +88,11 @@ extension NetworkError: CustomStringConvertible {
       """
       \(layer): there is no gradient of an evaluation pass, which keeps no intermediates; run \
       forward with isTraining: true
+      """
+    case .pullbackUsed(let layer):
+      """
+      \(layer): the pullback was called before, and has let go of what it needs; run forward again \
+      for each pullback
       """
     }
   }

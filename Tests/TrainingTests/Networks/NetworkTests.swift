@@ -54,6 +54,25 @@ import Testing
     #expect(network.parameters.allSatisfy { $0.gradient.norm == 0 })
   }
 
+  /// A second call would find nothing kept, and hand back its own argument. In tiles, too.
+  @Test(arguments: [6, 3000]) func aPullbackIsCalledOnce(batch: Int) throws {
+    let network = try Self.network()
+    #expect((network.tiles(of: [batch, 8, 8, 1]).count > 1) == (batch > 6))
+    let (logits, pullback) = try network.forward(uniform([batch, 8, 8, 1], seed: 5), alone)
+    let gradient = uniform(logits.shape, seed: 6)
+    #expect(try pullback(gradient) == nil)
+    #expect(throws: NetworkError.pullbackUsed(layer: "network")) { try pullback(gradient) }
+    // Also after a call that failed on its way.
+    let (_, other) = try network.forward(uniform([batch, 8, 8, 1], seed: 5), alone)
+    #expect(throws: (any Error).self) { try other(Tensor(shape: [batch, 9])) }
+    #expect(throws: NetworkError.pullbackUsed(layer: "network")) { try other(gradient) }
+    #expect(
+      "\(NetworkError.pullbackUsed(layer: "network"))" == """
+        network: the pullback was called before, and has let go of what it needs; run forward \
+        again for each pullback
+        """)
+  }
+
   /// Along the gradient of the last convolution's factors, the loss changes as predicted.
   @Test(arguments: Context.paths) func theLossFollowsItsGradient(context: Context) throws {
     let network = try Self.network()

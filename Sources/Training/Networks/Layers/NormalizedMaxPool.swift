@@ -70,7 +70,7 @@ public final class NormalizedMaxPool: Layer {
       return Tiles(count: gradients.count) { [self] tile in
         guard let gradient = made[tile] else { return nil }
         guard let found = maxima.take(tile) else {
-          preconditionFailure("tile \(tile) goes back twice, or before it went forward")
+          throw NetworkError.pullbackUsed(layer: "tile \(tile)")
         }
         return inputGradient(inputs[tile], gradient, found, affine, line)
       }

@@ -29,7 +29,7 @@ extension Layer {
       gradients.map { tile, gradient in
         guard let gradient else { return nil }
         guard let pullback = pullbacks.take(tile) else {
-          preconditionFailure("tile \(tile) goes back twice, or before it went forward")
+          throw NetworkError.pullbackUsed(layer: "tile \(tile)")
         }
         return try pullback(gradient)
       }
