@@ -27,6 +27,8 @@ public protocol Communicator: AnyObject, Sendable {
   var size: Int { get }
   /// What kind of group this is, for people: `mpi`, `threads` or `single`.
   var kind: String { get }
+  /// The ranks, of this group and others, that share this rank's machine, with its memory and cores.
+  var ranksOnHost: Int { get }
   /// What this rank has sent and received so far.
   var traffic: Traffic { get }
 
@@ -95,4 +97,6 @@ extension Communicator {
   }
 
   public func progress() {}
+
+  public var ranksOnHost: Int { Launch.current.localProcesses }
 }

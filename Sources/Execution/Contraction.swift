@@ -1,3 +1,4 @@
+import Collectives
 import Kernels
 import Planning
 import Synchronization
@@ -31,18 +32,26 @@ public struct Contraction<Element: TensorElement>: Sendable {
   private let adjoints: AdjointKernels
   private let meter: MemoryMeter?
   private let timer: StepTimer?
+  private let limitBytes: Int
+  /// The plan's hash, which tells its records from others'.
+  private let identity: UInt64
 
   /// - Parameters:
   ///   - context: the kernels that run it.
   ///   - meter: counts the bytes of every buffer that a run allocates.
   ///   - timer: is told how long every step took.
+  ///   - limitBytes: the most that a pass may need, which is checked before it starts: by default the
+  ///     machine's memory, divided by the processes that a launcher started on it.
   /// - Throws: `ExecutionError.tooLarge` if a tensor has more elements than can be addressed,
   ///   `.tooManyTaps` if a filter is longer than can be walked.
   public init(
     _ plan: Plan, checkpointing: Checkpointing = .keep, context: Context = .process,
-    meter: MemoryMeter? = nil, timer: StepTimer? = nil
+    meter: MemoryMeter? = nil, timer: StepTimer? = nil,
+    limitBytes: Int = HostMemory.limitBytes / Launch.current.localProcesses
   ) throws(ExecutionError) {
     try Self.requireRunnable(plan)
+    self.limitBytes = limitBytes
+    identity = plan.stableHash
     self.plan = plan
     self.checkpointing = checkpointing
     self.context = context
@@ -56,8 +65,11 @@ public struct Contraction<Element: TensorElement>: Sendable {
 
   /// What the reverse pass needs of a forward pass.
   public struct Record: Sendable {
-    /// By value number; `nil` where it is to be computed again or is not needed.
+    /// By value number; `nil` where it is not needed.
     let values: [Tensor<Element>?]
+    /// Of the plan that was run, and its expression for messages.
+    let identity: UInt64
+    let expression: String
   }
 
   /// Runs the plan.
@@ -70,7 +82,7 @@ public struct Contraction<Element: TensorElement>: Sendable {
   {
     try check(operands)
     try requireMemory()
-    return run(operands, keepingAll: false).result
+    return try run(operands, keepingAll: false).result
   }
 
   /// Runs the plan and keeps what its gradients need.
@@ -80,17 +92,21 @@ public struct Contraction<Element: TensorElement>: Sendable {
     let keeps = checkpointing == .keep
     try check(operands)
     try requireMemory(keeps ? peakBytesKeepingAll() : peakBytes())
-    let (result, values) = run(operands, keepingAll: keeps)
-    return (result, Record(values: keeps ? values : operands))
+    let (result, values) = try run(operands, keepingAll: keeps)
+    let record = Record(
+      values: keeps ? values : operands, identity: identity, expression: plan.expression.text)
+    return (result, record)
   }
 
   /// The gradients of Σ outputGradient · result with respect to the operands.
   ///
   /// - Parameters:
-  ///   - record: of the forward pass.
+  ///   - record: of the forward pass of this plan.
   ///   - outputGradient: of the result's shape.
   ///   - needed: which operands' gradients to compute.
   /// - Returns: a gradient of the operand's shape where needed, `nil` elsewhere.
+  /// - Throws: `ExecutionError.foreignRecord` if the record is of another plan, or of this expression
+  ///   with other shapes.
   public func gradients(
     _ record: Record, outputGradient: Tensor<Element>, needed: [Bool]
   ) throws(ExecutionError) -> [Tensor<Element>?] {
@@ -104,35 +120,32 @@ public struct Contraction<Element: TensorElement>: Sendable {
         expression: plan.expression.text, expected: plan.expression.outputShape,
         found: outputGradient.shape)
     }
+    guard record.identity == identity else {
+      throw .foreignRecord(expression: plan.expression.text, recorded: record.expression)
+    }
     guard needed.contains(true) else { return needed.map { _ in nil } }
     try requireMemory(peakBytes(needed: needed))
-    let values: [Tensor<Element>?]
-    if record.values.count > operandCount {
-      values = record.values
-    } else {
-      values = run(record.values.compactMap { $0 }, keepingAll: true).values
-    }
-    return reverse(values, outputGradient: outputGradient, needed: needed)
+    // A record of operands alone: the forward pass once more.
+    let values =
+      record.values.count > operandCount
+      ? record.values : try run(record.values, keepingAll: true).values
+    return try reverse(values, outputGradient: outputGradient, needed: needed)
   }
 
   private func reverse(
     _ values: [Tensor<Element>?], outputGradient: Tensor<Element>, needed: [Bool]
-  ) -> [Tensor<Element>?] {
+  ) throws(ExecutionError) -> [Tensor<Element>?] {
     let operandCount = needed.count
     var needs = needed
     for step in plan.steps { needs.append(step.operands.contains { needs[$0] }) }
     var gradients = [Tensor<Element>?](repeating: nil, count: needs.count)
     gradients[needs.count - 1] = outputGradient
-    let one = Tensor<Element>(1)
-    for (index, step) in plan.steps.enumerated().reversed() {
-      guard let gradient = gradients[operandCount + index] else { continue }
+    for (index, step) in plan.steps.enumerated().reversed() where needs[operandCount + index] {
+      guard let gradient = gradients[operandCount + index] else { throw incomplete(step) }
       gradients[operandCount + index] = nil
       for (position, operand) in step.operands.enumerated() where needs[operand] {
         let role: ContractionNest.Role = position == 0 ? .first : .second
-        let other = step.operands.count == 2 ? values[step.operands[1 - position]] : one
-        guard let other else {
-          preconditionFailure("the record lacks an operand of step \(index): a wrong gradient")
-        }
+        let other = try self.operand(1 - position, of: step, values)
         // The sources of `first` are (result, second), of `second` (first, result).
         let sources = position == 0 ? (gradient, other) : (other, gradient)
         gradients[operand] = run(
@@ -145,14 +158,13 @@ public struct Contraction<Element: TensorElement>: Sendable {
 
   /// Runs the steps; a value is released after the step that reads it unless all are kept.
   private func run(
-    _ operands: [Tensor<Element>], keepingAll: Bool
-  ) -> (result: Tensor<Element>, values: [Tensor<Element>?]) {
-    var values: [Tensor<Element>?] = operands
-    let one = Tensor<Element>(1)
-    var result = one
+    _ operands: [Tensor<Element>?], keepingAll: Bool
+  ) throws(ExecutionError) -> (result: Tensor<Element>, values: [Tensor<Element>?]) {
+    var values = operands
+    var result = Tensor<Element>(1)
     for (index, step) in plan.steps.enumerated() {
-      guard let first = values[step.operands[0]] else { continue }
-      let second = step.operands.count == 2 ? values[step.operands[1]] ?? one : one
+      let first = try operand(0, of: step, values)
+      let second = try operand(1, of: step, values)
       result = run(
         StepTimer.Kernel(step: index, role: .result), first, second, shape: step.resultShape)
       if !keepingAll {
@@ -162,6 +174,19 @@ public struct Contraction<Element: TensorElement>: Sendable {
     }
     if keepingAll { values[values.count - 1] = nil }
     return (result, values)
+  }
+
+  /// A step's operand; the scalar 1 as the second one of a step of one operand.
+  private func operand(
+    _ position: Int, of step: Step, _ values: [Tensor<Element>?]
+  ) throws(ExecutionError) -> Tensor<Element> {
+    guard position < step.operands.count else { return Tensor(1) }
+    guard let value = values[step.operands[position]] else { throw incomplete(step) }
+    return value
+  }
+
+  private func incomplete(_ step: Step) -> ExecutionError {
+    .incompleteStep(expression: plan.expression.text, step: plan.contractionText(step))
   }
 
   private func run(
@@ -210,10 +235,11 @@ public struct Contraction<Element: TensorElement>: Sendable {
   public func requireMemory() throws(ExecutionError) { try requireMemory(peakBytes()) }
 
   private func requireMemory(_ needed: Int) throws(ExecutionError) {
-    guard needed > HostMemory.limitBytes else { return }
+    guard needed > limitBytes else { return }
     let tensors = plan.expression.shapes + plan.steps.map(\.resultShape)
     throw .notEnoughMemory(
-      expression: plan.expression.text, needed: needed, available: HostMemory.limitBytes,
+      expression: plan.expression.text, needed: needed, available: limitBytes,
+      sharing: Launch.current.localProcesses,
       largest: tensors.max { $0.reduce(1, *) < $1.reduce(1, *) } ?? [])
   }
 

@@ -13,14 +13,20 @@ public enum ExecutionError: Error, Hashable, Sendable {
   case tooLarge(expression: String, shape: [Int])
   /// A step whose filter taps are too many to be listed.
   case tooManyTaps(expression: String, step: String)
-  /// The run needs more bytes at once than the machine has.
-  case notEnoughMemory(expression: String, needed: Int, available: Int, largest: [Int])
+  /// A pass needs more bytes at once than there are: the machine's or the control group's, divided by
+  /// the ranks that share them.
+  case notEnoughMemory(
+    expression: String, needed: Int, available: Int, sharing: Int, largest: [Int])
   /// No plan keeps every rank's bytes within the limit. `sufficientRanks`: how many ranks would do.
   case notEnoughMemoryPerRank(
     expression: String, needed: Int, memory: Int, ranks: Int, tensor: String,
     sufficientRanks: Int?)
   /// A gradient of another shape than the result.
   case gradientShape(expression: String, expected: [Int], found: [Int])
+  /// What a forward pass recorded, given to the gradients of another plan, or of another rank.
+  case foreignRecord(expression: String, recorded: String)
+  /// A step whose operand, or whose kernel, is not there when the step is to run.
+  case incompleteStep(expression: String, step: String)
   /// A box whose shape is not the one that the plan gives this rank.
   case boxShape(expression: String, operand: Int, rank: Int, expected: [Int], found: [Int])
   /// Another number of ranks than the plan was made for.
@@ -43,9 +49,13 @@ extension ExecutionError: CustomStringConvertible {
     case .tooManyTaps(let expression, let step):
       "cannot contract '\(expression.shortened)': the filter of the step \(step.shortened) has more taps "
         + "than are walked one by one; a convolution that long needs a Fourier transform"
-    case .notEnoughMemory(let expression, let needed, let available, let largest):
-      "cannot contract '\(expression.shortened)': it needs \(needed) bytes at once, but this machine has "
-        + "\(available), \(needed - available) too few; its largest tensor has shape \(largest)"
+    case .notEnoughMemory(
+      let expression, let needed, let available, let sharing, let largest):
+      "cannot contract '\(expression.shortened)': it needs \(needed) bytes at once, but "
+        + (sharing == 1
+          ? "this machine has \(available)"
+          : "each of the \(sharing) ranks on this machine has \(available)")
+        + ", \(needed - available) too few; its largest tensor has shape \(largest)"
     case .notEnoughMemoryPerRank(
       let expression, let needed, let memory, let ranks, let tensor, let sufficientRanks):
       "cannot contract '\(expression.shortened)' on \(ranks) \(ranks == 1 ? "rank" : "ranks") with "
@@ -56,6 +66,13 @@ extension ExecutionError: CustomStringConvertible {
     case .gradientShape(let expression, let expected, let found):
       "cannot go back through '\(expression.shortened)': its result has shape \(expected), but the gradient "
         + "has \(found)"
+    case .foreignRecord(let expression, let recorded):
+      "cannot go back through '\(expression.shortened)': the record is of another forward pass, of "
+        + "'\(recorded.shortened)'; give the record of the same plan, of the same shapes, on the "
+        + "same rank"
+    case .incompleteStep(let expression, let step):
+      "cannot contract '\(expression.shortened)': an operand or the kernel of the step "
+        + "\(step.shortened) is not there; the plan is not one that a planner made"
     case .boxShape(let expression, let operand, let rank, let expected, let found):
       "cannot contract '\(expression.shortened)': rank \(rank) was given a box of shape \(found) of operand "
         + "\(operand), but the plan gives it \(expected); cut the operand as the plan's layout says"

@@ -52,6 +52,8 @@ public enum HostMemory {
     BufferPool.shared.recycle(allowance: limitBytes / 4 / max(1, processes))
   }
 
-  /// Bytes of memory this process may use: the machine's, or less where its control group says so.
-  public static let limitBytes = Int(convoy_memory_limit())
+  /// Bytes of memory this process may use, together with those that share the machine, or the control
+  /// group, with it: the machine's, or less where a control group of the process says so.
+  public static let limitBytes = min(
+    Int(convoy_physical_memory()), ControlGroups.current.memoryLimit ?? .max)
 }

@@ -54,6 +54,12 @@ import Testing
     #expect(launch.localProcesses == expected.localProcesses)
   }
 
+  /// Threads of one process share its machine; so would other processes.
+  @Test func threadsShareTheirHost() throws {
+    #expect(SingleCommunicator().ranksOnHost == 1)
+    #expect(try ThreadCommunicator.run(ranks: 3) { $0.ranksOnHost } == [3, 3, 3])
+  }
+
   /// Tests run without a launcher.
   @Test func alone() throws {
     #expect(Launch.current.launcher == .none)

@@ -40,6 +40,92 @@ import Testing
     }
   }
 
+  /// Gradients of some operands, of which only those are counted that are needed; in Double too.
+  @Test(arguments: Checkpointing.allCases)
+  func peakWithSomeGradientsIsExact(checkpointing: Checkpointing) throws {
+    var notAll = 0
+    for expression in RandomExpressions(seed: 73).prefix(150) {
+      let bound = try expression.bound()
+      let needed = bound.shapes.indices.map { (expression.seed >> $0) & 1 == 0 }
+      if needed.contains(false) { notAll += 1 }
+      func check<Element: TensorElement>(_ type: Element.Type) throws {
+        let meter = MemoryMeter()
+        let contraction = try Contraction<Element>(
+          Plan(bound), checkpointing: checkpointing, meter: meter)
+        let operands = bound.shapes.map { Tensor<Element>(uninitialized: $0, meter: meter) }
+        let record = try contraction.recorded(operands).record
+        let gradient = Tensor<Element>(uninitialized: bound.outputShape, meter: meter)
+        let gradients = try contraction.gradients(
+          record, outputGradient: gradient, needed: needed)
+        #expect(gradients.map { $0 != nil } == needed, "\(expression)")
+        if needed.contains(true) {
+          #expect(meter.peakBytes == contraction.peakBytes(needed: needed), "\(expression)")
+        }
+        // What lives now: operands, the record, both results and the gradients, counted here.
+        let kept = withExtendedLifetime((operands, record, gradient)) { meter.liveBytes }
+        let gradientCount = gradients.reduce(0) { $0 + ($1?.count ?? 0) }
+        let operandCount = operands.reduce(0) { $0 + $1.count }
+        let intermediates = Plan.intermediates(of: contraction.plan)
+        let held =
+          operandCount + gradientCount + gradient.count
+          + (checkpointing == .keep ? intermediates : 0)
+        #expect(kept == held * MemoryLayout<Element>.stride, "\(expression)")
+      }
+      try check(Float.self)
+      try check(Double.self)
+    }
+    #expect(notAll > 50)
+  }
+
+  /// What each pass was measured to need is enough, and a byte less is refused before it starts.
+  @Test(arguments: Checkpointing.allCases)
+  func everyPassIsCheckedBeforeItStarts(checkpointing: Checkpointing) throws {
+    // Each intermediate is larger than the one before it.
+    let shapes = [[2, 3], [3, 40], [40, 50], [50, 60]]
+    let bound = try BoundExpression("ab,bc,cd,de->ae", shapes: shapes)
+    let plan = try Plan(bound, options: PlanOptions(optimizer: .leftToRight))
+    let operands: [Tensor<Float>] = TensorData.smallIntegers.tensors(shapes, seed: 1)
+    let outputGradient = Tensor<Float>(shape: bound.outputShape)
+    let needed = [true, false, true, true]
+    let operandBytes = shapes.reduce(0) { $0 + 4 * $1.reduce(1, *) }
+    /// Bytes of a run, measured from outside.
+    func measured(_ body: (Contraction<Float>) throws -> Void) throws -> Int {
+      let meter = MemoryMeter()
+      try body(
+        try Contraction<Float>(plan, checkpointing: checkpointing, meter: meter))
+      return operandBytes + meter.peakBytes
+    }
+    let forward = try measured { _ = try $0(operands) }
+    let recorded = try measured { _ = try $0.recorded(operands) }
+    let reverse =
+      try measured { contraction in
+        let record = try contraction.recorded(operands).record
+        _ = try contraction.gradients(record, outputGradient: outputGradient, needed: needed)
+      } + 4 * outputGradient.count
+    #expect(checkpointing == .keep ? forward < recorded : forward == recorded)
+    #expect(recorded < reverse)
+    func limited(_ bytes: Int) throws -> Contraction<Float> {
+      try Contraction<Float>(plan, checkpointing: checkpointing, limitBytes: bytes)
+    }
+    func refused(_ needed: Int, _ body: () throws -> Void) {
+      let error = #expect(throws: ExecutionError.self) { try body() }
+      guard case .notEnoughMemory(_, needed, needed - 1, 1, _)? = error else {
+        Issue.record("\(String(describing: error)), expected \(needed) bytes")
+        return
+      }
+    }
+    _ = try limited(forward)(operands)
+    refused(forward) { _ = try limited(forward - 1)(operands) }
+    _ = try limited(recorded).recorded(operands)
+    refused(recorded) { _ = try limited(recorded - 1).recorded(operands) }
+    let record = try limited(recorded).recorded(operands).record
+    _ = try limited(reverse).gradients(record, outputGradient: outputGradient, needed: needed)
+    refused(reverse) {
+      _ = try limited(reverse - 1).gradients(
+        record, outputGradient: outputGradient, needed: needed)
+    }
+  }
+
   @Test func whatCannotFitIsAnErrorNotACrash() throws {
     let row = Tensor<Float>(shape: [3_000_000])
     #expect(throws: ExecutionError.self) { try contract("i,j->ij", row, row) }
@@ -107,5 +193,12 @@ import Testing
     let plan = try Plan(bound, options: PlanOptions(optimizer: .leftToRight))
     #expect(throws: ExecutionError.self) { try Contraction<Float>(plan) }
     #expect(plan.largestIntermediate == 1e36)
+  }
+}
+
+extension Plan {
+  /// Elements of all results of steps but the last.
+  fileprivate static func intermediates(of plan: Plan) -> Int {
+    plan.steps.dropLast().reduce(0) { $0 + $1.resultShape.reduce(1, *) }
   }
 }

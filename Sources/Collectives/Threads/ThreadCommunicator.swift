@@ -15,6 +15,7 @@ public final class ThreadCommunicator: Communicator {
   public let rank: Int
   public var size: Int { group.size }
   public let kind = "threads"
+  public var ranksOnHost: Int { size * Launch.current.localProcesses }
   private let group: ThreadGroup
   private let counted = Mutex(Traffic())
 

@@ -19,6 +19,9 @@ struct DistributedContractRun<Element: TensorElement>: Sendable {
     let meter = MemoryMeter()
     let contraction = try DistributedContraction<Element>(
       fitted.plan, communicator: communicator, overlap: fitted.overlap, meter: meter)
+    if gradients != nil {
+      try contraction.prepare([.recorded, .reverse(needed: fitted.plan.inputs.map { _ in true })])
+    }
     communicator.enter(CollectiveStep(number: 0, description: "read the operands"))
     let operands = try communicator.together {
       try files.indices.map {

@@ -21,6 +21,11 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
   public let schedule: RunSchedule
   let communicator: any Communicator
   let meter: MemoryMeter?
+  /// Ranks at work on this machine.
+  private let sharing: Int
+  private let limitBytes: Int
+  /// The plan's hash, which tells its records from others'.
+  private let identity: UInt64
   private let forward: RankProgram
   private let state: Mutex<State>
 
@@ -39,25 +44,31 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
   ///   - overlap: see `RunSchedule`.
   ///   - context: the kernels that run it; equal on all ranks.
   ///   - meter: counts the bytes of every buffer that a run allocates.
+  ///   - limitBytes: the most that a pass may need on this rank, which is checked before it starts: by
+  ///     default the machine's memory, divided by the ranks at work that share it.
   /// - Throws: `ExecutionError` if the communicator has another size than the plan, or the plan
   ///   cannot be run; `CollectiveError.differentValues` if the ranks' plans differ.
   public convenience init(
     _ plan: DistributedPlan, communicator: any Communicator, overlap: Bool = true,
-    context: Context = .process, meter: MemoryMeter? = nil
+    context: Context = .process, meter: MemoryMeter? = nil, limitBytes: Int? = nil
   ) throws {
     try Self.require(communicator, fits: plan)
     try Contraction<Element>.requireRunnable(plan.plan)
     try self.init(
       RunSchedule(plan, overlap: overlap, context: context), communicator: communicator,
-      meter: meter)
+      meter: meter, limitBytes: limitBytes)
   }
 
   /// With a schedule that was made before, e.g. to predict what the run needs; several ranks in one
   /// process may share it. Its pass is `forward`.
   public init(
-    _ schedule: RunSchedule, communicator: any Communicator, meter: MemoryMeter? = nil
+    _ schedule: RunSchedule, communicator: any Communicator, meter: MemoryMeter? = nil,
+    limitBytes: Int? = nil
   ) throws {
     plan = schedule.plan
+    sharing = min(schedule.plan.mesh.ranks, communicator.ranksOnHost)
+    self.limitBytes = limitBytes ?? HostMemory.limitBytes / sharing
+    identity = schedule.plan.stableHash
     self.schedule = schedule
     self.communicator = communicator
     self.meter = meter
@@ -65,10 +76,10 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
     try Contraction<Element>.requireRunnable(schedule.plan.plan)
     precondition(schedule.pass == .forward, "a contraction is made of a forward schedule")
     BLAS.useOneThread()
-    try communicator.requireEqual(schedule.plan.stableHash, what: "plan")
+    try communicator.requireEqual(identity, what: "plan")
     forward = RankProgram(schedule, rank: communicator.rank)
     state = Mutex(State())
-    try communicator.together { try requireMemory(schedule) }
+    try communicator.together { try requireMemory(schedule, forward) }
   }
 
   /// What the last run did, forward or reverse.
@@ -77,7 +88,8 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
   /// Runs the plan; all ranks together.
   ///
   /// - Parameter boxes: this rank's box of every operand.
-  /// - Returns: this rank's box of the result.
+  /// - Returns: this rank's box of the result. Of a rank that the plan leaves out (of a number beyond
+  ///   `plan.mesh.ranks`) it is empty; but a scalar has no empty box, and is then 0, not the result.
   /// - Throws: `ExecutionError` if number or shapes of the boxes differ, `CollectiveError`.
   public func callAsFunction(_ boxes: [Tensor<Element>]) throws -> Tensor<Element> {
     try check(boxes)
@@ -90,6 +102,10 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
   public struct Record: Sendable {
     /// By step and position.
     let operands: [[Tensor<Element>?]]
+    /// Of the plan that was run, and its expression for messages.
+    let identity: UInt64
+    let rank: Int
+    let expression: String
   }
 
   /// Runs the plan and keeps what its gradients need.
@@ -100,7 +116,8 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
     let program = try program(.recorded)
     let run = try perform(program, given: boxes)
     let record = Record(
-      operands: program.schedule.kept.map { $0.map { $0.flatMap { run[$0] } } })
+      operands: program.schedule.kept.map { $0.map { $0.flatMap { run[$0] } } },
+      identity: identity, rank: communicator.rank, expression: plan.plan.expression.text)
     return (try result(run, program), record)
   }
 
@@ -129,6 +146,9 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
       throw ExecutionError.gradientShape(
         expression: text, expected: expected, found: outputGradient.shape)
     }
+    guard record.identity == identity && record.rank == communicator.rank else {
+      throw ExecutionError.foreignRecord(expression: text, recorded: record.expression)
+    }
     let program = try program(.reverse(needed: needed, asTerms: asTerms))
     let given = plan.kept().map { record.operands[$0.step][$0.position] }
     let run = try perform(program, given: given + [outputGradient])
@@ -140,12 +160,21 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
     try program(pass).schedule
   }
 
+  /// Makes passes ready, and sure that they fit into the memory, before there is anything to run
+  /// them on; all ranks together. Who runs a pass unprepared has it prepared then.
+  ///
+  /// - Throws: `ExecutionError.notEnoughMemory`.
+  public func prepare(_ passes: [RunSchedule.Pass]) throws {
+    for pass in passes { _ = try program(pass) }
+  }
+
   private func program(_ pass: RunSchedule.Pass) throws -> RankProgram {
     if pass == .forward { return forward }
     if let known = state.withLock({ $0.programs[pass] }) { return known }
     let schedule = try RunSchedule(
       plan, pass: pass, overlap: schedule.overlap, context: schedule.context)
     let program = RankProgram(schedule, rank: communicator.rank)
+    try communicator.together { try requireMemory(schedule, program) }
     state.withLock { $0.programs[pass] = program }
     return program
   }
@@ -189,15 +218,15 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
     }
   }
 
-  /// Makes sure that a run fits into this machine's memory.
-  private func requireMemory(_ schedule: RunSchedule) throws {
+  /// Makes sure that a pass fits into this rank's share of the memory.
+  private func requireMemory(_ schedule: RunSchedule, _ program: RankProgram) throws {
     let needed = schedule.peakBytes(
       rank: communicator.rank, elementBytes: MemoryLayout<Element>.stride)
-    guard needed > HostMemory.limitBytes else { return }
-    let boxes = schedule.buffers.indices.map { forward.shapes[$0] }
+    guard needed > limitBytes else { return }
     throw ExecutionError.notEnoughMemory(
-      expression: plan.plan.expression.text, needed: needed, available: HostMemory.limitBytes,
-      largest: boxes.max { $0.reduce(1, *) < $1.reduce(1, *) } ?? [])
+      expression: plan.plan.expression.text, needed: needed, available: limitBytes,
+      sharing: sharing,
+      largest: program.shapes.max { $0.reduce(1, *) < $1.reduce(1, *) } ?? [])
   }
 
   private static func require(

@@ -80,7 +80,7 @@ final class DistributedRun<Element: TensorElement> {
       let name = program.stepNames[work.kernel.step]
       communicator.enter(CollectiveStep(number: number, description: name))
       let start = clock.now
-      run(work)
+      try run(work)
       record(name, .compute, step: work.kernel.step, start)
       if !pending.isEmpty { communicator.progress() }
     case .keepFirstCopy(let source, let target, let axes):
@@ -107,8 +107,13 @@ final class DistributedRun<Element: TensorElement> {
       as: UInt8.self, repeating: 0, count: count * MemoryLayout<Element>.stride)
   }
 
-  private func run(_ work: RunSchedule.Work) {
-    guard let kernel = program.kernels[work.kernel] else { return }
+  private func run(_ work: RunSchedule.Work) throws(ExecutionError) {
+    guard let kernel = program.kernels[work.kernel] else {
+      let plan = program.schedule.plan.plan
+      throw .incompleteStep(
+        expression: plan.expression.text,
+        step: plan.contractionText(plan.steps[work.kernel.step]))
+    }
     one.withPointer { one in
       let sources = work.sources.map { $0.map { UnsafePointer(address($0)) } ?? one }
       kernel.run(

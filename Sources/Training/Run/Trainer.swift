@@ -57,6 +57,13 @@ struct Trainer {
       lastCheckpoint = step
     }
     sharding = try Self.sharding(configuration, material, optimizer, communicator, context)
+    let floor = StepFloor(
+      network, stateCount: optimizer.state.reduce(0) { $0 + $1.value.count })
+    let step = ([sampling.batch(0).count] + data.training.imageShape, sharding)
+    let test = [min(sampling.batchSize, data.test.count)] + data.test.imageShape
+    try communicator.together {
+      try Self.requireMemory(floor, step: step, evaluation: test, communicator: communicator)
+    }
     if communicator.rank == 0 && configuration.training.parallelism == .auto {
       logger.info("parallelism: \(sharding)")
     }

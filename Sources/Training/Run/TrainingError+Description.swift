@@ -110,6 +110,12 @@ extension TrainingError: CustomStringConvertible {
       training.memory is \(megabytes(memory)); use more ranks, a smaller training.batchSize or \
       training.checkpointing recompute, or raise the limit
       """
+    case .notEnoughHostMemory(let pass, let needed, let available, let sharing):
+      """
+      a\(pass.hasPrefix("e") ? "n" : "") \(pass) needs more than \(megabytes(needed)) a rank, but \
+      \(sharing == 1 ? "this machine has" : "each of the \(sharing) ranks on this machine has") \
+      \(megabytes(available)); use a smaller training.batchSize, or more machines
+      """
     case .nonFiniteLoss(let step, let epoch, let loss, let learningRate):
       """
       the loss became \(number(loss)) at step \(step) (epoch \(epoch), learning rate \(learningRate)); \

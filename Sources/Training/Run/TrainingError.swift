@@ -48,6 +48,8 @@ public enum TrainingError: Error, Hashable, Sendable {
 
   /// No way to share the work keeps within `training.memory`; bytes per rank.
   case notEnoughMemory(needed: Int, memory: Int, ranks: Int)
+  /// What a pass holds in any case is more than a rank's share of the machine's memory; bytes.
+  case notEnoughHostMemory(pass: String, needed: Int, available: Int, sharing: Int)
 
   // The loop. Steps and epochs are counted from 1.
   case nonFiniteLoss(step: Int, epoch: Int, loss: Double, learningRate: Float)
