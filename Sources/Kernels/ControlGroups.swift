@@ -44,8 +44,8 @@ struct ControlGroups {
   /// Of this process.
   static var current: ControlGroups {
     ControlGroups(
-      cgroup: text(of: "/proc/self/cgroup") ?? "", mountInfo: text(of: "/proc/self/mountinfo") ?? "",
-      read: text)
+      cgroup: text(of: "/proc/self/cgroup") ?? "",
+      mountInfo: text(of: "/proc/self/mountinfo") ?? "", read: text)
   }
 
   /// Bytes; `nil` where no group has a limit. ("max", for no limit, is no number.)

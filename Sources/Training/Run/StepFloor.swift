@@ -49,7 +49,11 @@ struct StepFloor {
 
   private func layouts(from images: Layout) throws -> [Layout] {
     var layouts = [images]
-    for layer in network.layers { layouts.append(try layer.outputLayout(layouts[layouts.count - 1])) }
+    var layout = images
+    for layer in network.layers {
+      layout = try layer.outputLayout(layout)
+      layouts.append(layout)
+    }
     return layouts
   }
 

@@ -335,9 +335,10 @@ import Testing
     let gradient = Tensor<Double>(shape: [8, 4])
     let needed = [true, true]
     let forward = try runForward(RunSchedule(plan), operands).map(\.peakBytes).max() ?? 0
-    let both = try runWithGradients(
-      RunSchedule(plan), operands, outputGradient: gradient, needed: needed
-    ).map(\.peakBytes).max() ?? 0
+    let both =
+      try runWithGradients(
+        RunSchedule(plan), operands, outputGradient: gradient, needed: needed
+      ).map(\.peakBytes).max() ?? 0
     #expect(forward < both)
     func run(limitBytes: Int) throws {
       _ = try ThreadCommunicator.run(ranks: 4) { communicator in
