@@ -91,11 +91,13 @@ func requireMemory(_ byteCount: Int, of memory: Int, path: String) throws(Format
     throw .notEnoughMemory(path: path, needed: byteCount, available: memory)
   }
   // A limit of the process (ulimit -v), or more than the machine has. Nothing is touched, so it costs
-  // nothing.
-  guard let trial = malloc(max(1, byteCount)) else {
+  // nothing. (Of `malloc` and `free` with nothing between them an optimiser leaves nothing.)
+  let size = max(1, byteCount)
+  let trial = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+  guard let trial, trial != MAP_FAILED else {
     throw .notEnoughMemory(path: path, needed: byteCount, available: 0)
   }
-  free(trial)
+  munmap(trial, size)
 }
 
 /// The bytes of a small file that people write: a configuration, a machine model, cases.
