@@ -15,18 +15,15 @@ struct CappedSearch {
   }
 
   private let network: SubsetNetwork
-  private var budget: SearchBudget
+  private(set) var budget: SearchBudget
 
   /// The caps are the known tree's cost divided by 64, 8 and 1: a low pass is cheap, and saves the
   /// high one where the known tree is bad.
   static let capDivisors = [64.0, 8, 1]
 
-  /// - Parameters:
-  ///   - limit: Work of all passes, see `SearchBudget`.
-  ///   - maximumSubsets: Subsets of one pass, about 150 bytes each.
-  init(_ network: NetworkModes, limit: Int, maximumSubsets: Int = 2_000_000) {
+  init(_ network: NetworkModes, budget: SearchBudget) {
     self.network = SubsetNetwork(network)
-    budget = SearchBudget(limit: limit, maximumSubsets: maximumSubsets)
+    self.budget = budget
   }
 
   /// - Parameters:
@@ -45,7 +42,7 @@ struct CappedSearch {
   private mutating func pass(cap: Double) -> (KeptSubsets, isComplete: Bool) {
     var subsets = KeptSubsets()
     let operands = OpenSubsets(operandsOf: network, budget: &budget)
-    subsets.append(operands, cap: cap, network: network)
+    subsets.append(operands, cap: cap, network: network, budget: &budget)
     // Where an operand alone is too dear to read, there is no tree below the cap.
     guard subsets.count == network.operandCount else { return (subsets, true) }
     for size in stride(from: 2, through: network.operandCount, by: 1) {
@@ -57,7 +54,7 @@ struct CappedSearch {
           return (subsets, false)
         }
       }
-      subsets.append(open, cap: cap, network: network)
+      subsets.append(open, cap: cap, network: network, budget: &budget)
     }
     return (subsets, true)
   }
@@ -80,14 +77,16 @@ struct CappedSearch {
   }
 }
 
-/// How much a search may do. Work is counted, not timed, so that every machine finds the same order.
+/// How much searches may do. Work is counted, not timed, so that every machine finds the same order.
 struct SearchBudget {
-  /// In pairs of subsets looked at, or what takes as long: one or two nanoseconds each.
+  /// Elementary steps: look-ups, probes of the hash table, operations on words, each as long as it
+  /// takes; about a nanosecond.
   var work = 0
   let limit: Int
+  /// Of one pass, about 150 bytes each.
   let maximumSubsets: Int
 
-  init(limit: Int, maximumSubsets: Int) {
+  init(limit: Int, maximumSubsets: Int = 2_000_000) {
     self.limit = limit
     self.maximumSubsets = maximumSubsets
   }

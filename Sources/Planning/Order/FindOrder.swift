@@ -37,7 +37,7 @@ public func findOrder(
   case .optimal:
     return try search.optimal(limit: OrderSearch.optimalLimit).order(foundBy: .optimal)
   case .auto:
-    return search.auto(limit: OrderSearch.autoLimit)
+    return search.auto()
   }
 }
 
@@ -48,36 +48,65 @@ struct OrderSearch {
 
   /// Up to so many operands all trees are compared, without a cap: 3¹⁰ / 2 splits.
   static let exhaustiveOperands = 10
-  /// Work of `optimal` and of `auto` before they give up (`SearchBudget`): some ten seconds, and
-  /// less than one.
-  static let optimalLimit = 4_000_000_000
-  static let autoLimit = 150_000_000
+  /// Work of `optimal` before it gives up (`SearchBudget`): some ten seconds.
+  static let optimalLimit = 10_000_000_000
+  /// Work of `auto`, beside that of the greedy orders: at least as much as they take for ten
+  /// operands, and at most some tenths of a second.
+  static let autoLimits = 10_000_000...300_000_000
+  /// Multiply-adds a nanosecond that a run is taken to make, as of small tensors on one core.
+  static let macsPerNanosecond = 2.0
 
   private var count: Int { network.leaves.count }
   private var isSmall: Bool { count <= Self.exhaustiveOperands }
 
-  func optimal(limit: Int) throws(OrderError) -> ContractionTree {
-    if isSmall { return exhaustive() }
-    guard count <= SubsetNetwork.maximumOperands else {
-      throw .tooManyOperands(operands: count, limit: SubsetNetwork.maximumOperands)
-    }
-    switch capped(limit: limit, known: greedyOrLeftToRight().tree) {
-    case .optimal(let tree):
-      return tree
-    case .exhausted(let work, let subsets):
-      throw .workLimit(operands: count, work: work, subsets: subsets)
-    }
+  /// What a search may take: a tenth of the time that the best known order runs.
+  static func autoLimit(cost: Double) -> Int {
+    let share = min(cost / macsPerNanosecond / 10, Double(autoLimits.upperBound))
+    return max(autoLimits.lowerBound, Int(share))
   }
 
-  func auto(limit: Int) -> ContractionOrder {
-    if isSmall { return exhaustive().order(foundBy: .optimal) }
-    let known = greedyOrLeftToRight()
-    if count <= SubsetNetwork.maximumOperands,
-      case .optimal(let tree) = capped(limit: limit, known: known.tree)
-    {
-      return tree.order(foundBy: .optimal)
+  func optimal(limit: Int) throws(OrderError) -> ContractionTree {
+    if isSmall { return exhaustive() }
+    let simplified = SimplifiedNetwork(network)
+    var trees: [ContractionTree] = []
+    var budget = SearchBudget(limit: limit)
+    for part in simplified.parts {
+      let search = OrderSearch(network: part.network, seed: seed)
+      guard search.count <= SubsetNetwork.maximumOperands else {
+        throw .tooManyOperands(operands: search.count, limit: SubsetNetwork.maximumOperands)
+      }
+      let known = search.isSmall ? search.leftToRight : search.greedyOrLeftToRight().tree
+      switch search.least(known: known, budget: &budget) {
+      case .optimal(let tree): trees.append(tree)
+      case .exhausted(let work, let subsets):
+        throw .workLimit(operands: count, work: work, subsets: subsets)
+      }
     }
-    return known.tree.order(foundBy: known.optimizer)
+    return simplified.tree(trees)
+  }
+
+  /// - Parameter limit: Work beside that of the greedy orders; `nil`: in proportion to what there is to gain.
+  func auto(limit: Int? = nil) -> ContractionOrder {
+    if isSmall { return exhaustive().order(foundBy: .optimal) }
+    let simplified = SimplifiedNetwork(network)
+    let searches = simplified.parts.map { OrderSearch(network: $0.network, seed: seed) }
+    var trees = searches.map { $0.isSmall ? $0.exhaustive() : $0.greedyOrLeftToRight().tree }
+    let known = simplified.tree(trees)
+    var budget = SearchBudget(limit: limit ?? Self.autoLimit(cost: known.cost(in: network)))
+    var isOptimal = true
+    for (index, search) in searches.enumerated() where !search.isSmall {
+      if search.count <= SubsetNetwork.maximumOperands,
+        case .optimal(let tree) = search.least(known: trees[index], budget: &budget)
+      {
+        trees[index] = tree
+      } else {
+        isOptimal = false
+      }
+    }
+    let tree = simplified.tree(trees)
+    if isOptimal { return tree.order(foundBy: .optimal) }
+    return leftToRight.cost(in: network) <= tree.cost(in: network)
+      ? leftToRight.order(foundBy: .leftToRight) : tree.order(foundBy: .greedy)
   }
 
   func greedy() -> ContractionTree {
@@ -85,10 +114,11 @@ struct OrderSearch {
     return search.run()
   }
 
+  private var leftToRight: ContractionTree { .leftToRight(leafCount: count) }
+
   /// The cheaper of the two.
   func greedyOrLeftToRight() -> (tree: ContractionTree, optimizer: Optimizer) {
     let greedy = greedy()
-    let leftToRight = ContractionTree.leftToRight(leafCount: count)
     return leftToRight.cost(in: network) < greedy.cost(in: network)
       ? (leftToRight, .leftToRight) : (greedy, .greedy)
   }
@@ -99,10 +129,18 @@ struct OrderSearch {
     return ContractionTree(leafCount: count, children: search.steps)
   }
 
+  /// The cheapest tree, by whichever search suits the number of operands.
+  private func least(
+    known: ContractionTree, budget: inout SearchBudget
+  ) -> CappedSearch.Outcome {
+    isSmall ? .optimal(exhaustive()) : capped(known: known, budget: &budget)
+  }
+
   /// The search of many operands.
   /// - Parameter known: The tree to beat.
-  func capped(limit: Int, known: ContractionTree) -> CappedSearch.Outcome {
-    var search = CappedSearch(network, limit: limit)
+  func capped(known: ContractionTree, budget: inout SearchBudget) -> CappedSearch.Outcome {
+    var search = CappedSearch(network, budget: budget)
+    defer { budget = search.budget }
     return search.run(known: known, cost: known.cost(in: network))
   }
 }

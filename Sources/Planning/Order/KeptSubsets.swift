@@ -32,12 +32,18 @@ struct KeptSubsets {
   var count: Int { masks.count }
 
   /// Closes a size: what is below the cap is kept.
-  mutating func append(_ open: OpenSubsets, cap: Double, network: SubsetNetwork) {
+  mutating func append(
+    _ open: OpenSubsets, cap: Double, network: SubsetNetwork, budget: inout SearchBudget
+  ) {
     var kept = open.entries.filter { $0.cost + $0.rest < cap }
     // About eight subsets in a group.
     let wanted = kept.count.bitWidth - kept.count.leadingZeroBitCount - 4
     let bits = max(0, min(network.operandCount, Self.maximumGroupBits, wanted))
     let groupMask: UInt64 = (1 << UInt64(bits)) - 1
+    budget.work +=
+      open.entries.count + kept.count
+      * (network.valueWork + 8 * kept.count.bitWidth
+        - 8 * kept.count.leadingZeroBitCount)
     kept.sort {
       ($0.mask & groupMask, $0.cost, $0.mask) < ($1.mask & groupMask, $1.cost, $1.mask)
     }
@@ -70,8 +76,7 @@ struct KeptSubsets {
   ) {
     let outer = levels[smaller - 1]
     let inner = levels[larger - 1]
-    // A pair whose cost is computed takes as long as so many that are only looked at.
-    let stepWork = 4 + network.convolutions.count
+    let stepWork = network.stepWork
     for i in outer.members {
       let a = masks[i]
       let free = inner.groupMask & ~a
@@ -79,7 +84,7 @@ struct KeptSubsets {
       repeat {
         // `b` runs over the groups that share no bit with `a`, that is over the subsets of `free`.
         let members = inner.groupStarts[Int(group)]..<inner.groupStarts[Int(group) + 1]
-        budget.work += 1
+        budget.work += 2
         for j in members {
           budget.work += 1
           let b = masks[j]
@@ -89,6 +94,8 @@ struct KeptSubsets {
           budget.work += stepWork
           let total = parts + stepCost(i, j, network)
           if total >= cap { continue }
+          // The hash table is larger than the caches.
+          budget.work += 8
           let number =
             open.number(of: a | b) ?? open.append(a | b, in: network, budget: &budget)
           open.update(
@@ -157,7 +164,7 @@ struct OpenSubsets {
   mutating func append(
     _ mask: UInt64, in network: SubsetNetwork, budget: inout SearchBudget
   ) -> Int {
-    budget.work += network.operandCount + 4 * network.bundles.count
+    budget.work += 3 * network.operandCount + network.valueWork
     if 2 * (entries.count + 1) > slots.count {
       slots = [Int32](repeating: -1, count: 4 * slots.count)
       for number in entries.indices { slots[slot(of: entries[number].mask)] = Int32(number) }

@@ -42,9 +42,15 @@ struct SubsetNetwork: Sendable {
 
   var everything: UInt64 { .max >> UInt64(Self.maximumOperands - operandCount) }
 
+  /// What it takes to compute the cost of a step (`SearchBudget`).
+  var stepWork: Int { 4 + 2 * bundles.count / 8 + 4 * convolutions.count }
+  /// What it takes to compute the modes of a value.
+  var valueWork: Int { 8 * bundles.count + 4 * convolutions.count * operandCount + 32 }
+
   init(_ network: NetworkModes) {
     operandCount = network.leaves.count
     var carriers = [UInt64](repeating: 0, count: network.modes.count)
+    var features = carriers
     var gradients: UInt64 = 0
     var modeTaps = [[Double]](
       repeating: Array(repeating: 0, count: operandCount), count: network.modes.count)
@@ -52,6 +58,7 @@ struct SubsetNetwork: Sendable {
       if leaf.needsGradient { gradients |= 1 << UInt64(operand) }
       for entry in leaf.entries {
         carriers[entry.mode] |= 1 << UInt64(operand)
+        if entry.holdsFeature { features[entry.mode] |= 1 << UInt64(operand) }
         modeTaps[entry.mode][operand] = Double(entry.taps)
       }
     }
@@ -62,11 +69,11 @@ struct SubsetNetwork: Sendable {
     var numbers: [Bundle: Int] = [:]
     var convolutions: [Convolution] = []
     var taps: [[Double]] = []
-    for (mode, rule) in network.modes.enumerated() {
+    for (mode, rule) in network.modes.enumerated() where carriers[mode] != 0 {
       if let convolution = rule.convolution {
         convolutions.append(
           Convolution(
-            carriers: carriers[mode], feature: 1 << UInt64(convolution.feature),
+            carriers: carriers[mode], feature: features[mode],
             isInOutput: rule.isInOutput, featureExtent: Double(convolution.featureExtent),
             paddedExtent: Double(convolution.paddedExtent),
             outputExtent: Double(convolution.outputExtent),
@@ -89,10 +96,7 @@ struct SubsetNetwork: Sendable {
     wordCount = max(1, (bundles.count + 63) / 64)
     products = Self.products(of: extents)
 
-    let areBounded = network.modes.compactMap(\.convolution).allSatisfy {
-      $0.paddedExtent > $0.reach && $0.filters.allSatisfy { $0.extent > 0 }
-    }
-    if !areBounded { return }
+    if !network.hasPositiveExtents { return }
     leaves = (0..<operandCount).map { operand in
       let bit: UInt64 = 1 << UInt64(operand)
       return (bit, leastRead(bit))

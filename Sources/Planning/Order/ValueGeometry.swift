@@ -13,7 +13,7 @@ struct NetworkModes: Sendable {
   }
 
   let modes: [ModeRule]
-  /// The values 0 ..< n: the operands.
+  /// The values 0 ..< n: the operands, or what takes their place once a network is simplified.
   let leaves: [ValueGeometry]
 
   /// `needsGradient` nil: steps are weighted by 1, that is by their forward cost alone.
@@ -73,6 +73,19 @@ struct ValueGeometry: Hashable, Sendable {
 }
 
 extension NetworkModes {
+  /// Of some values instead of the operands.
+  init(modes: [ModeRule], leaves: [ValueGeometry]) {
+    self.modes = modes
+    self.leaves = leaves
+  }
+
+  /// Whether every convolution mode has taps, and room for them.
+  var hasPositiveExtents: Bool {
+    modes.compactMap(\.convolution).allSatisfy {
+      $0.paddedExtent > $0.reach && $0.filters.allSatisfy { $0.extent > 0 }
+    }
+  }
+
   /// Tracked extent of one mode of a value.
   func extent(_ entry: ValueGeometry.Entry) -> Int {
     let rule = modes[entry.mode]

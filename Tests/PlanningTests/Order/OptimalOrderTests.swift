@@ -47,7 +47,8 @@ import Testing
       let search = OrderSearch(network: network, seed: 1)
       let naive = ContractionTree.leftToRight(leafCount: expression.operands.count)
       for known in [search.greedy(), naive] {
-        let outcome = search.capped(limit: 1_000_000, known: known)
+        var budget = SearchBudget(limit: 10_000_000)
+        let outcome = search.capped(known: known, budget: &budget)
         guard case .optimal(let tree) = outcome else {
           Issue.record("seed \(seed): \(outcome)")
           continue
@@ -80,7 +81,7 @@ import Testing
     let least = OrderReference(expression).leastCost()
     let network = NetworkModes(expression)
     for factor in [1.5, 8, 9, 64, 100, 1e6] {
-      var search = CappedSearch(network, limit: 10_000_000)
+      var search = CappedSearch(network, budget: SearchBudget(limit: 10_000_000))
       let naive = ContractionTree.leftToRight(leafCount: 9)
       guard case .optimal(let tree) = search.run(known: naive, cost: factor * least) else {
         Issue.record("no order for factor \(factor)")
@@ -115,7 +116,8 @@ import Testing
     #expect(reference.weightedMacs(of: order) == least)
     let network = NetworkModes(expression, needsGradient: mask)
     let naive = ContractionTree.leftToRight(leafCount: expression.operands.count)
-    let outcome = OrderSearch(network: network, seed: 0).capped(limit: 100_000_000, known: naive)
+    var budget = SearchBudget(limit: 100_000_000)
+    let outcome = OrderSearch(network: network, seed: 0).capped(known: naive, budget: &budget)
     guard case .optimal(let tree) = outcome else {
       Issue.record("\(outcome)")
       return

@@ -21,12 +21,19 @@ import Testing
     }
   }
 
+  /// A closed chain of matrices has nothing that can be done beforehand.
   @Test func tooManyOperandsForOptimal() throws {
-    #expect(throws: OrderError.tooManyOperands(operands: 65, limit: 64)) {
-      try findOrder(of: scalars(65), optimizer: .optimal)
+    let rings = [64, 65].map { count in
+      ExpressionBuilder(
+        operands: (0..<count).map { [$0, ($0 + 1) % count] }, output: [],
+        extents: .init(uniqueKeysWithValues: (0..<count).map { ($0, 2) })
+      ).expression
     }
-    #expect(try findOrder(of: scalars(64), optimizer: .optimal).pairs.count == 63)
-    #expect(try findOrder(of: scalars(65), optimizer: .auto).pairs.count == 64)
+    #expect(throws: OrderError.tooManyOperands(operands: 65, limit: 64)) {
+      try findOrder(of: rings[1], optimizer: .optimal)
+    }
+    #expect(try findOrder(of: rings[1], optimizer: .auto).pairs.count == 64)
+    #expect(try findOrder(of: scalars(65), optimizer: .optimal).pairs.count == 64)
   }
 
   @Test func workLimit() throws {
@@ -37,7 +44,7 @@ import Testing
       Issue.record("\(String(describing: error))")
       return
     }
-    #expect(work > 10_000 && work < 1_000_000)
+    #expect(work > 10_000 && work < 10_000_000)
     #expect(subsets >= 24)
   }
 
@@ -51,7 +58,8 @@ import Testing
     let limits = (4..<11).map { 1 << $0 }
     var outcomes = Set<Bool>()
     for (work, subsets) in limits.map({ (1_000_000, $0) }) + limits.map({ (16 * $0, 1_000_000) }) {
-      var search = CappedSearch(network, limit: work, maximumSubsets: subsets)
+      var search = CappedSearch(
+        network, budget: SearchBudget(limit: work, maximumSubsets: subsets))
       switch search.run(known: naive, cost: naive.cost(in: network)) {
       case .optimal(let tree):
         #expect(tree.cost(in: network) == least, "work \(work), subsets \(subsets)")
