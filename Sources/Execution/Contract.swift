@@ -1,7 +1,8 @@
 import Kernels
 import Planning
 
-/// Evaluates a conv_einsum expression.
+/// Evaluates a conv_einsum expression, by the plan that `convoy contract` runs too
+/// (`Plan.init(running:options:context:)`).
 ///
 /// ```swift
 /// let y = try contract("bshw,tshw->bthw|hw", x, w)
@@ -29,5 +30,6 @@ public func contract<Element: TensorElement>(
   options: PlanOptions = PlanOptions(), context: Context = .process
 ) throws -> Tensor<Element> {
   let bound = try BoundExpression(expression, shapes: operands.map(\.shape), rules: rules)
-  return try Contraction(Plan(bound, options: options), context: context)(operands)
+  let plan = try Plan(running: bound, options: options, context: context)
+  return try Contraction(plan, context: context)(operands)
 }

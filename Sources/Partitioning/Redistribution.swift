@@ -80,11 +80,23 @@ public struct Redistribution: Hashable, Sendable {
     var total = summedAxes.reduce(1) { $0 * source.mesh.extent($1) }
     for dimension in source.cuts.indices {
       let wanted = target.range(dimension, part: target.part(dimension, rank: rank, slice: slice))
+      if coversOnce(dimension, source) {
+        total *= overlap(dimension, 0..<source.cuts[dimension].extent, wanted)
+        continue
+      }
       total *= sourceParts(dimension, rank: rank, slice: slice).reduce(0) {
         $0 + overlap(dimension, source.range(dimension, part: $1), wanted)
       }
     }
     return total - own(rank, slice: slice)
+  }
+
+  /// Whether the parts of a dimension that a rank may get something from, or give something to, make it up:
+  /// then they need not be gone through, which for all of many ranks takes the square of their number.
+  private func coversOnce(_ dimension: Int, _ layout: Layout) -> Bool {
+    let cut = layout.cuts[dimension]
+    return cut.window == nil
+      && cut.axes.allSatisfy { $0 < source.mesh.axes.count && !agreeing.contains($0) }
   }
 
   /// Elements that a rank sends to others.
@@ -93,6 +105,10 @@ public struct Redistribution: Hashable, Sendable {
       .reduce(1) { $0 * source.mesh.extent($1) }
     for dimension in source.cuts.indices {
       let held = source.range(dimension, part: source.part(dimension, rank: rank, slice: slice))
+      if coversOnce(dimension, target) {
+        total *= overlap(dimension, held, 0..<source.cuts[dimension].extent)
+        continue
+      }
       total *= targetParts(dimension, rank: rank, slice: slice).reduce(0) {
         $0 + overlap(dimension, held, target.range(dimension, part: $1))
       }

@@ -27,8 +27,8 @@ struct DistributionOptionGroup: ParsableArguments {
     if let ranks, ranks < 1 {
       throw ValidationError("--ranks \(ranks): expected at least 1, e.g. --ranks 4")
     }
-    if let ranks, ranks > Self.mostRanks {
-      throw ValidationError("--ranks \(ranks): expected at most \(Self.mostRanks)")
+    if let ranks, ranks > DistributionOptions.mostRanks {
+      throw ValidationError("--ranks \(ranks): expected at most \(DistributionOptions.mostRanks)")
     }
   }
 
@@ -36,8 +36,6 @@ struct DistributionOptionGroup: ParsableArguments {
   var isDistributed: Bool {
     ranks ?? 1 > 1 || memory != nil || objective == .bytes || machine != nil
   }
-
-  private static let mostRanks = 1 << 20
 
   func options(
     _ expression: ExpressionOptions, operands: Int, ranks: Int, elementBytes: Int

@@ -16,7 +16,16 @@ extension DistributedPlan {
   public init(
     running expression: BoundExpression, options: DistributionOptions, context: Context = .process
   ) throws {
-    let joint = try DistributedPlan(expression, options: options)
+    try self.init(
+      running: expression, options: options, effort: SearchEffort(), context: context)
+  }
+
+  /// - Parameter effort: what searches do is added to it.
+  init(
+    running expression: BoundExpression, options: DistributionOptions, effort: SearchEffort,
+    context: Context
+  ) throws {
+    let joint = try DistributedPlan(expression, options: options, effort: effort)
     self = joint
     guard options.objective == .time, options.optimizer == .auto, options.order == nil,
       joint.plan.canRun
@@ -29,7 +38,9 @@ extension DistributedPlan {
     var options = options
     options.order = ContractionOrder(of: alone)
     // A grid within the limits need not be there for this order too.
-    guard let other = try? DistributedPlan(expression, options: options) else { return }
+    guard let other = try? DistributedPlan(expression, options: options, effort: effort) else {
+      return
+    }
     if other.estimatedSeconds(options, context) < seconds { self = other }
   }
 

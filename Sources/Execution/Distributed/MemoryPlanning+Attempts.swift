@@ -5,41 +5,66 @@ import Planning
 extension FittedPlan {
   /// The plans that are tried for one number of ranks.
   ///
-  /// How many is counted, not timed, so that all ranks stop at the same one.
-  struct Attempts {
+  /// How much is tried is counted, not timed, so that all ranks stop at the same plan.
+  final class Attempts {
     private let expression: BoundExpression
     private var options: DistributionOptions
-    private let memory: Int?
+    private let memory: Int
     private let context: Context
-    /// Searches that may still be made to fit the limit.
-    private var budget: Int
+    private let effort: SearchEffort
+    /// The best plan without a limit, if it was found.
+    private var best: DistributedPlan?
+    /// Of all tried, the one of the least peak.
+    private var least: FittedPlan?
+
+    /// Effort that it may take to find the best plan without a limit; something that fits; the least that
+    /// would do; and how many ranks would. Together less than a second.
+    private static var effortForBest: Int { 150_000 }
+    private static var effortToFit: Int { 100_000 }
+    private static var effortForLeast: Int { 80_000 }
+    private static var effortForRanks: Int { 120_000 }
+    /// Of that for ranks, for one number of them.
+    private static var effortPerNumber: Int { 20_000 }
 
     init(
-      _ expression: BoundExpression, options: DistributionOptions, memory: Int?,
-      context: Context, budget: Int = 160
+      _ expression: BoundExpression, options: DistributionOptions, memory: Int,
+      context: Context, effort: SearchEffort = SearchEffort()
     ) {
       self.expression = expression
       self.options = options
       self.memory = memory
       self.context = context
-      self.budget = budget
+      self.effort = effort
     }
 
-    /// What every rank holds of the operands in any case, in elements.
-    private var operandShare: Double {
-      expression.shapes.reduce(0) { $0 + $1.reduce(1) { $0 * Double($1) } }
-        / Double(options.ranks)
+    private var limit: Double { Double(memory) / Double(MemoryLayout<Element>.stride) }
+
+    /// Elements that some rank holds at the end in any case: operands and result, each whole where it is to
+    /// be everywhere, and else its share.
+    private func share(ranks: Int) -> Double {
+      func elements(
+        _ shape: [Int], _ placement: DistributionOptions.Placement
+      ) -> Double {
+        let all = shape.reduce(1) { $0 * Double($1) }
+        switch placement {
+        case .free, .cut: return all / Double(ranks)
+        case .replicated: return all
+        case .axes(let axes):
+          return axes.joined().reduce(all) { $0 / Double(options.mesh?.axes[$1] ?? 1) }
+        }
+      }
+      return zip(expression.shapes, options.inputs ?? expression.shapes.map { _ in .free })
+        .reduce(elements(expression.outputShape, options.output)) { $0 + elements($1.0, $1.1) }
     }
 
-    /// What a search counts: many operands on many ranks take longer to plan for.
-    private var weight: Int { isHeavy ? 8 : 1 }
+    /// Whether operands and result alone are too much, or one element and what it is made of.
+    private func isImpossible(ranks: Int) -> Bool {
+      share(ranks: ranks) > limit || limit < Double(min(expression.operands.count, 2) + 1)
+    }
 
-    /// Whether there is time for a few searches only.
-    private var isLarge: Bool { expression.operands.count > 4 }
-
-    /// Whether a search takes a second rather than a hundredth of one.
+    /// Whether a search may take a second rather than a hundredth of one.
     private var isHeavy: Bool {
-      isLarge && Mesh.primeFactors(of: options.ranks).count > 2
+      expression.operands.count > 4 && Mesh.primeFactors(of: options.ranks).count > 2
     }
 
     /// Where searches are heavy, the order is fixed beforehand: that takes a tenth of the time.
@@ -49,35 +74,75 @@ extension FittedPlan {
       return quick
     }
 
-    private var limit: Double {
-      Double(memory ?? .max) / Double(MemoryLayout<Element>.stride)
+    /// Runs a search within an effort of its own.
+    private func within<Result>(
+      _ effortLimit: Int, _ body: () throws -> Result
+    ) rethrows -> Result {
+      let outer = effort.limit
+      effort.limit = min(outer, effort.count + effortLimit)
+      defer { effort.limit = outer }
+      return try body()
+    }
+
+    /// A plan, if there is one and effort for it is left.
+    private func plan(_ options: DistributionOptions) -> DistributedPlan? {
+      guard !effort.isExhausted else { return nil }
+      return try? DistributedPlan(expression, options: options, effort: effort)
+    }
+
+    private func attempt(
+      _ plan: DistributedPlan, overlap: Bool
+    ) throws(ExecutionError) -> FittedPlan {
+      // Every rank's kernels are lowered to know their workspace, three times as many with gradients.
+      let kernels = plan.steps.count * (options.needsGradient == nil ? 1 : 3)
+      effort.count += 50 + 8 * plan.mesh.ranks * kernels
+      let attempt = try FittedPlan(
+        plan, overlap: overlap, gradients: options.needsGradient, context)
+      if attempt.peakBytes < least?.peakBytes ?? .max { least = attempt }
+      return attempt
     }
 
     /// A plan as it is, if it fits with or without early communication.
-    func fitted(_ plan: DistributedPlan) throws(ExecutionError) -> FittedPlan? {
+    private func fitted(_ plan: DistributedPlan) throws(ExecutionError) -> FittedPlan? {
       for overlap in [true, false] {
-        let attempt = try FittedPlan(
-          plan, overlap: overlap, gradients: options.needsGradient, context)
-        if let memory, attempt.peakBytes <= memory { return attempt }
+        let attempt = try attempt(plan, overlap: overlap)
+        if attempt.peakBytes <= memory { return attempt }
       }
       return nil
     }
 
-    /// Plans whose steps hold less and less at once.
-    mutating func unsliced() throws(ExecutionError) -> FittedPlan? { try limited(options) }
+    /// The cheapest plan that fits, of those that are tried.
+    func fitted() throws -> FittedPlan? {
+      guard !isImpossible(ranks: options.ranks) else { return nil }
+      do {
+        best = try within(Self.effortForBest) { try searched() }
+      } catch is SearchEffort.Exhausted {
+        // The search may take as long as it likes where it does not end in a refusal.
+        let quick = try within(Self.effortForLeast) { try leastPeak(enough: memory) }
+        guard quick.peakBytes <= memory else { return nil }
+      }
+      let found = try best ?? searched()
+      best = found
+      if let fitted = try fitted(found) { return fitted }
+      return try within(Self.effortToFit) { try unsliced() ?? sliced() }
+    }
 
-    private mutating func limited(
-      _ options: DistributionOptions
-    ) throws(ExecutionError) -> FittedPlan? {
+    /// The best plan without a limit.
+    private func searched() throws -> DistributedPlan {
+      try DistributedPlan(
+        running: expression, options: options, effort: effort, context: context)
+    }
+
+    /// Plans whose steps hold less and less at once.
+    private func unsliced() throws(ExecutionError) -> FittedPlan? { try limited(options) }
+
+    private func limited(_ options: DistributionOptions) throws(ExecutionError) -> FittedPlan? {
       var options = options
       // A step's own tensors must fit in any case; whatever else lives then, or is packed for
       // sending, is not known before, so the bound is tightened until it works or nothing is left.
       for share in options.slices == nil ? [1.0, 0.75, 0.55, 0.4] : [1.0, 0.6] {
         options.stepElementLimit = limit * share
-        budget -= weight
-        guard budget >= 0, let plan = try? DistributedPlan(expression, options: options) else {
-          return nil
-        }
+        guard let plan = plan(options) else { return nil }
         if let fitted = try fitted(plan) { return fitted }
       }
       return nil
@@ -91,13 +156,11 @@ extension FittedPlan {
       }
     }
 
-    mutating func sliced() throws(ExecutionError) -> FittedPlan? {
-      // No slicing helps where the operands alone are too much.
-      guard operandShare <= limit else { return nil }
+    private func sliced() throws(ExecutionError) -> FittedPlan? {
       var count = 2
       let modes = sliceableModes
       let longest = modes.map { expression.modes[$0].extent }.max() ?? 0
-      while count <= longest && budget > 0 {
+      while count <= longest && !effort.isExhausted {
         var best: FittedPlan?
         for mode in modes where expression.modes[mode].extent >= count {
           var options = quickOptions
@@ -112,18 +175,26 @@ extension FittedPlan {
       return nil
     }
 
-    /// The plan with the least peak that is found; it does not depend on the limit.
+    /// The plan with the least peak that is found.
     ///
-    /// From the plan without a limit downwards: what one step holds is bounded below the least peak
+    /// From the best known downwards: what one step holds is bounded below the least peak
     /// so far, without slices and with each mode in …, 8, 4, 2 slices, for as long as that yields
     /// a plan that needs less.
-    ///
+    func leastPeak() throws -> FittedPlan {
+      try within(Self.effortForLeast) { try leastPeak(enough: 0) }
+    }
+
     /// - Parameter enough: a peak at which to stop.
-    func leastPeak(
-      of best: DistributedPlan, enough: Int = 0
-    ) throws(ExecutionError) -> FittedPlan {
-      var least = try FittedPlan(best, overlap: false, gradients: options.needsGradient, context)
-      var searches = isHeavy ? 8 : isLarge ? 20 : 100
+    private func leastPeak(enough: Int) throws -> FittedPlan {
+      var least: FittedPlan
+      if let known = self.least {
+        least = known
+      } else {
+        // One plan there must be, whatever it takes.
+        let first = try DistributedPlan(
+          expression, options: quickOptions, effort: SearchEffort())
+        least = try attempt(first, overlap: false)
+      }
       func descend(_ slices: DistributionOptions.Slices?) {
         var options = quickOptions
         // All ranks are to hold their share: for time, some may be left out.
@@ -131,13 +202,11 @@ extension FittedPlan {
         options.slices = slices
         let shares = [0.75, 0.9, 0.97]
         var share = 0
-        while share < shares.count && searches > 0 && least.peakBytes > enough {
-          searches -= 1
+        while share < shares.count && least.peakBytes > enough {
           options.stepElementLimit =
             Double(least.peakBytes) / Double(MemoryLayout<Element>.stride) * shares[share]
-          if let plan = try? DistributedPlan(expression, options: options),
-            let attempt = try? FittedPlan(
-              plan, overlap: false, gradients: options.needsGradient, context),
+          guard !effort.isExhausted else { return }
+          if let plan = plan(options), let attempt = try? attempt(plan, overlap: false),
             attempt.peakBytes < least.peakBytes
           {
             least = attempt
@@ -148,60 +217,65 @@ extension FittedPlan {
         }
       }
       descend(nil)
-      for mode in sliceableModes {
-        let extent = expression.modes[mode].extent
-        var count = 1 << (Int.bitWidth - 1 - extent.leadingZeroBitCount)
-        // Where there is time for a few only, those that cut finest.
-        while count >= (isLarge ? extent / 2 + 1 : 2) {
-          descend(.init(mode: mode, count: count))
-          count /= 2
+      // The finest cuts of all modes first: they need least, should the effort not suffice for all.
+      let modes = sliceableModes.map { ($0, expression.modes[$0].extent) }
+      let longest = modes.map { $0.1 }.max() ?? 1
+      var part = 1
+      while part <= longest {
+        for (mode, extent) in modes {
+          let count = (1 << (Int.bitWidth - 1 - extent.leadingZeroBitCount)) / part
+          if count >= 2 { descend(.init(mode: mode, count: count)) }
         }
+        part *= 2
       }
       return least
     }
 
-    /// The smallest number of ranks for which something fits, sought up to 65,536, or as far as the
-    /// budget goes.
+    /// The smallest number of ranks for which something fits, sought up to the most that can be planned for,
+    /// or as far as the effort goes.
     ///
     /// Where one number does, a larger one need not: how it factors counts too. So the numbers are
     /// tried one by one from the least that could hold operands and result; after 32 of them (one where
     /// searches are long) in steps of an eighth, of which the last is then gone through.
     func sufficientRanks() -> Int? {
-      // Who computes an element holds it, and one of each of its sources.
-      guard let memory, limit >= Double(min(expression.operands.count, 2) + 1) else { return nil }
-      var budget = 64
-      func fits(_ ranks: Int) -> Bool {
-        guard budget > 0 else { return false }
-        var options = options
-        options.ranks = ranks
-        var attempts = Attempts(
-          expression, options: options, memory: memory, context: context, budget: 40)
-        attempts.options = attempts.quickOptions
-        budget -= attempts.weight + ranks / 16
-        guard let plan = try? DistributedPlan(expression, options: attempts.options) else {
-          return false
+      let most = DistributionOptions.mostRanks
+      // Of a given mesh there is but one number.
+      guard options.mesh == nil, !isImpossible(ranks: most) else { return nil }
+      return within(Self.effortForRanks) {
+        // The least number that is not impossible: more ranks share what is shared.
+        var (tooFew, possible) = (options.ranks, most)
+        while tooFew + 1 < possible {
+          let middle = (tooFew + possible) / 2
+          if isImpossible(ranks: middle) { tooFew = middle } else { possible = middle }
         }
+        var (step, tried) = (1, 0)
+        while tooFew + step <= most && !effort.isExhausted {
+          let ranks = tooFew + step
+          if fits(ranks) { return (tooFew + 1..<ranks).first(where: fits) ?? ranks }
+          tooFew = ranks
+          tried += 1
+          step = tried < (isHeavy ? 1 : 32) ? 1 : max(1, ranks / 8)
+        }
+        return nil
+      }
+    }
+
+    private func fits(_ ranks: Int) -> Bool {
+      var options = options
+      options.ranks = ranks
+      let attempts = Attempts(
+        expression, options: options, memory: memory, context: context, effort: effort)
+      attempts.options = attempts.quickOptions
+      return within(Self.effortPerNumber) {
+        guard !attempts.isImpossible(ranks: ranks), let plan = attempts.plan(attempts.options)
+        else { return false }
         do {
           return try attempts.fitted(plan) ?? attempts.unsliced() != nil
-            || attempts.leastPeak(of: plan, enough: memory).peakBytes <= memory
-            || isLarge && attempts.sliced() != nil
+            || attempts.leastPeak(enough: memory).peakBytes <= memory
         } catch {
           return false
         }
       }
-      let output = expression.outputShape.reduce(1) { $0 * Double($1) }
-      // Operands and result share the memory in any case.
-      let floor = (operandShare * Double(options.ranks) + output) / limit
-      var tooFew = max(options.ranks, floor < 65_536 ? Int(floor.rounded(.up)) - 1 : 65_536)
-      var (step, tried) = (1, 0)
-      while tooFew + step <= 65_536 && budget > 0 {
-        let ranks = tooFew + step
-        if fits(ranks) { return (tooFew + 1..<ranks).first(where: fits) ?? ranks }
-        tooFew = ranks
-        tried += 1
-        step = tried < (isHeavy ? 1 : 32) ? 1 : max(1, ranks / 8)
-      }
-      return nil
     }
   }
 }

@@ -24,6 +24,10 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
   /// slices, the cheapest of the modes that do for the least number of slices; and the plan of the
   /// least peak that is found, whatever it costs. So what a refusal says is needed is enough.
   ///
+  /// What operands and result alone make impossible, by where they are to be, is refused without a search for
+  /// a plan that fits. Searches of long ones are made where a quick one has found that something fits, or as far as
+  /// a refusal may take: its effort is counted, so that all ranks refuse alike.
+  ///
   /// - Parameters:
   ///   - memory: bytes per rank; `nil`: no limit.
   ///   - context: the kernels that run it, and whose workspace counts.
@@ -32,17 +36,17 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
     _ expression: BoundExpression, options: DistributionOptions, memory: Int?,
     context: Context = .process
   ) throws {
-    var attempts = Attempts(expression, options: options, memory: memory, context: context)
-    let best = try DistributedPlan(running: expression, options: options, context: context)
     guard let memory else {
+      let best = try DistributedPlan(running: expression, options: options, context: context)
       self = try Self(best, overlap: true, gradients: options.needsGradient, context)
       return
     }
-    if let fitted = try attempts.fitted(best) ?? attempts.unsliced() ?? attempts.sliced() {
+    let attempts = Attempts(expression, options: options, memory: memory, context: context)
+    if let fitted = try attempts.fitted() {
       self = fitted
       return
     }
-    let least = try attempts.leastPeak(of: best)
+    let least = try attempts.leastPeak()
     if least.peakBytes <= memory {
       self = least
       return

@@ -226,13 +226,16 @@ extension RunSchedule {
   public func peakBytes(rank: Int, elementBytes: Int) -> Int {
     var live = givenElements(rank: rank)
     var peak = live
+    // Asked for once each: a kernel's workspace takes its lowering to know.
+    var sizes = [Int](repeating: 0, count: buffers.count)
     for operation in operations(of: rank) {
       switch operation {
       case .allocate(let buffer):
-        live += elements(of: buffers[buffer], rank: rank)
+        sizes[buffer] = elements(of: buffers[buffer], rank: rank)
+        live += sizes[buffer]
         peak = max(peak, live)
       case .release(let buffer):
-        live -= elements(of: buffers[buffer], rank: rank)
+        live -= sizes[buffer]
       case .clear, .start, .finish, .run, .keepFirstCopy:
         break
       }

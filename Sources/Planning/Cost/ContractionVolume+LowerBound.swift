@@ -35,7 +35,10 @@ extension ContractionVolume {
     let search = PartsSearch(
       sizes: [first / batches, second / batches, result / batches],
       limits: Array(limits.dropFirst()))
-    return max(0, search.leastElements(parts: parts / batches) - elements / parts)
+    let needed = search.leastElements(parts: parts / batches)
+    let received = needed - elements / parts
+    // What is left by rounding where nothing need travel is no bound.
+    return received > 1e-12 * needed ? received : 0
   }
 }
 

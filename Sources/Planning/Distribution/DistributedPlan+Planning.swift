@@ -9,13 +9,21 @@ extension DistributedPlan {
   public init(
     _ expression: BoundExpression, options: DistributionOptions
   ) throws {
+    try self.init(expression, options: options, effort: SearchEffort())
+  }
+
+  /// - Parameter effort: what the search does is added to it.
+  /// - Throws: also `SearchEffort.Exhausted`.
+  package init(
+    _ expression: BoundExpression, options: DistributionOptions, effort: SearchEffort
+  ) throws {
     try options.validate(for: expression)
     if let shape = (expression.shapes + [expression.outputShape]).first(
       where: { !Plan.isAddressable($0) })
     {
       throw DistributionError.tooLarge(expression: expression.text, shape: shape)
     }
-    let search = try DistributionSearch(expression, options: options)
+    let search = try DistributionSearch(expression, options: options, effort: effort)
     // Where latency rules, ranks only get in each other's way: then fewer of them are better.
     let isFree = options.inputs?.allSatisfy { $0 == .free } ?? true
     let mayBeFewer =
@@ -30,6 +38,7 @@ extension DistributedPlan {
       best = few
       fewer *= 2
     }
+    if effort.isExhausted { throw SearchEffort.Exhausted() }
     guard let best else {
       throw DistributionError.stepTooLarge(
         expression: expression.text, limit: options.stepElementLimit, ranks: options.ranks)
@@ -123,6 +132,7 @@ extension DistributedPlan {
 extension DistributionOptions {
   func validate(for expression: BoundExpression) throws(DistributionError) {
     guard ranks >= 1 else { throw .noRanks(ranks) }
+    guard ranks <= Self.mostRanks else { throw .tooManyRanks(ranks, limit: Self.mostRanks) }
     if let mesh, mesh.ranks != ranks { throw .meshRanks(mesh: mesh.axes, ranks: ranks) }
     for (operand, shape) in expression.shapes.enumerated() {
       try validate(inputs?[operand] ?? .free, operand: operand, shape: shape)
@@ -150,6 +160,8 @@ extension DistributionOptions {
 public enum DistributionError: Error, Hashable, Sendable {
   /// Fewer ranks than one.
   case noRanks(Int)
+  /// More than can be planned for.
+  case tooManyRanks(Int, limit: Int)
   /// A mesh of another number of ranks than are planned for.
   case meshRanks(mesh: [Int], ranks: Int)
   /// A placement by axes of an operand (`nil`: the result) that the mesh does not have, or of which
@@ -166,6 +178,8 @@ extension DistributionError: CustomStringConvertible {
     switch self {
     case .noRanks(let ranks):
       "cannot plan for \(ranks) ranks; the least is 1"
+    case .tooManyRanks(let ranks, let limit):
+      "cannot plan for \(ranks) ranks; the most is \(limit)"
     case .meshRanks(let mesh, let ranks):
       "a mesh of \(mesh) has \(mesh.reduce(1, *)) ranks, but \(ranks) are planned for; they must be "
         + "equal"

@@ -20,7 +20,10 @@ public struct DistributionOptions: Hashable, Sendable {
     case axes([[Int]])
   }
 
-  /// At least 1.
+  /// The most ranks that can be planned for: all of them are looked at.
+  public static var mostRanks: Int { 65_536 }
+
+  /// From 1 to `mostRanks`.
   public var ranks: Int
   /// The only mesh to plan on, of as many ranks; `nil`: whichever serves best.
   public var mesh: Mesh?

@@ -80,9 +80,9 @@ extension PlanExplanation: CustomStringConvertible {
       let operands = plan.plan.steps[index].operands
       rows.append([
         "\(plan.inputs.count + index)", operands.map(String.init).joined(separator: ","),
-        step.grid, step.result, operands.count == 1 ? "-" : countText(step.macs),
+        step.grid, step.result, operands.count == 1 ? "–" : countText(step.macs),
         countText(step.bytesIn), countText(step.bytesOut), secondsText(step.seconds),
-        countText(step.lowerBoundBytes.rounded()), step.ratio.map(ratioText) ?? "-",
+        countText(step.lowerBoundBytes.rounded()), step.ratio.map(ratioText) ?? "–",
         step.contraction + (step.slices > 1 ? ", once per slice" : ""),
       ])
     }

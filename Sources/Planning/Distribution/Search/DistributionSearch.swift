@@ -13,6 +13,7 @@ struct DistributionSearch {
   let options: DistributionOptions
   let referenceOrder: ContractionOrder
   let referenceMacs: Double
+  let effort: SearchEffort
 
   /// The `optimizer` of a plan whose order was chosen together with its distribution.
   static let joint = "joint"
@@ -34,7 +35,10 @@ struct DistributionSearch {
     var cost: SearchCost { resting.cost }
   }
 
-  init(_ expression: BoundExpression, options: DistributionOptions) throws(OrderError) {
+  init(
+    _ expression: BoundExpression, options: DistributionOptions, effort: SearchEffort
+  ) throws(OrderError) {
+    self.effort = effort
     self.expression = expression
     self.options = options
     if let order = options.order {
@@ -106,7 +110,8 @@ struct DistributionSearch {
     var tree: ContractionTree?
     for mesh in meshes {
       let search = MeshSearch(
-        expression, options: options, mesh: mesh, referenceMacs: referenceMacs, isExact: isSmall)
+        expression, options: options, mesh: mesh, referenceMacs: referenceMacs, isExact: isSmall,
+        effort: effort)
       search.limit = best?.cost ?? limit
       if isOrderFree && operandCount <= Self.subsetOperands {
         best = overSubsets(search) ?? best

@@ -62,7 +62,10 @@ final class LayoutPool {
 
   static let sampledRanks = 64
 
-  init(mesh: Mesh, ranksPerNode: Int) {
+  private let effort: SearchEffort
+
+  init(mesh: Mesh, ranksPerNode: Int, effort: SearchEffort = SearchEffort()) {
+    self.effort = effort
     self.mesh = mesh
     self.ranksPerNode = ranksPerNode
     strides = mesh.axes.indices.map { mesh.stride($0) }
@@ -135,6 +138,7 @@ final class LayoutPool {
     let summed = redistribution.summedAxes
     let fixed = mesh.axes.indices.filter { !cutting.contains($0) && !summed.contains($0) }
     let slices = isRepeated ? sampledSlices : [0]
+    effort.count += 1 + slices.count * samples.count / (isPlain ? 16 : 2)
     let terms = summed.reduce(1) { $0 * mesh.axes[$1] }
     let span = summed.reduce(0) { $0 + (mesh.axes[$1] - 1) * strides[$1] }
     var volume = MoveVolume()

@@ -19,6 +19,7 @@ final class MeshSearch {
   let referenceMacs: Double
   /// Whether everything is tried: all ways to place axes, and any number of layouts per value.
   let isExact: Bool
+  let effort: SearchEffort
   var assembly: PlanAssembly
   /// Only plans of less are of interest. It may be lowered during the search.
   var limit = SearchCost.infinite
@@ -32,14 +33,15 @@ final class MeshSearch {
 
   init(
     _ expression: BoundExpression, options: DistributionOptions, mesh: Mesh,
-    referenceMacs: Double, isExact: Bool
+    referenceMacs: Double, isExact: Bool, effort: SearchEffort
   ) {
+    self.effort = effort
     self.expression = expression
     self.options = options
     self.mesh = mesh
     self.referenceMacs = referenceMacs
     self.isExact = isExact
-    pool = LayoutPool(mesh: mesh, ranksPerNode: options.machine.ranksPerNode)
+    pool = LayoutPool(mesh: mesh, ranksPerNode: options.machine.ranksPerNode, effort: effort)
     model = CostModel(
       objective: options.objective, machine: options.machine,
       elementBytes: Double(options.elementBytes))
@@ -100,7 +102,9 @@ final class MeshSearch {
       let candidates =
         occupied.isEmpty
         ? all : enumeration.candidates(axes: mesh.axes.indices.filter { !occupied.contains($0) })
+      effort.count += candidates.count
       for candidate in candidates where isAdmissible(candidate, leastMacs) {
+        if effort.isExhausted { return }
         relax(
           &best, operands, modes, candidate, partial: partial, gradients: gradients,
           isRoot: isRoot)
@@ -125,6 +129,7 @@ final class MeshSearch {
     _ best: inout [Int: SearchNode.Resting], _ operands: [SearchNode], _ modes: StepModes,
     _ candidate: GridEnumeration.Candidate, partial: [[Int]], gradients: Int, isRoot: Bool
   ) {
+    effort.count += 1
     let grid = candidate.grid
     var needed: [Int] = []
     var cost = SearchCost.zero
@@ -149,6 +154,7 @@ final class MeshSearch {
       + model.work(macs: candidate.macs * passes, elements: elements * runs * passes)
     if isRoot, let known = best.values.first, !(cost < known.cost) { return }
     for result in restingLayouts(pool[computed], isRoot: isRoot) {
+      effort.count += 1
       let target = pool.number(result)
       var total = cost + model.traffic(pool.volume(from: computed, to: target))
       if gradients > 0 {
@@ -269,6 +275,7 @@ final class MeshSearch {
     }
     var best: (cost: SearchCost, origin: SearchNode.Origin)?
     for start in starts {
+      effort.count += 1
       let number = pool.number(start)
       var cost = model.traffic(pool.volume(from: number, to: needed))
       if node.needsGradient {

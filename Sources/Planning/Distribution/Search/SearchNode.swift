@@ -49,3 +49,18 @@ final class SearchNode {
     return Set(restings.map(\.partialAxes)).sorted { $0.lexicographicallyPrecedes($1) }
   }
 }
+
+/// What searches have done so far, in elementary steps of one or two microseconds, so that who makes
+/// several can stop at the same place on every machine.
+package final class SearchEffort {
+  /// There is no more to be done than this.
+  package var limit: Int
+  package var count = 0
+
+  package init(limit: Int = .max) { self.limit = limit }
+
+  package var isExhausted: Bool { count >= limit }
+
+  /// A search that was not gone through with.
+  package struct Exhausted: Error {}
+}
