@@ -11,7 +11,7 @@ import Testing
     (["--ranks", "x"], "Error: The value 'x' is invalid for '--ranks <ranks>'…"),
     (["--ranks", "1.5"], "Error: The value '1.5' is invalid for '--ranks <ranks>'…"),
     (["--ranks", ""], "Error: The value '' is invalid for '--ranks <ranks>'…"),
-    (["--ranks", "1048577"], "Error: --ranks 1048577: expected at most 1048576…"),
+    (["--ranks", "65537"], "Error: --ranks 65537: expected at most 65536…"),
     (
       ["--ranks", "99999999999999999999"],
       "Error: The value '99999999999999999999' is invalid for '--ranks <ranks>'…"

@@ -73,6 +73,22 @@ import Testing
     #expect(try Plan(running: large, options: asked) == Plan(large, options: asked))
   }
 
+  /// The library plans as the command does: for time, where a search is worth it. What it ran shows in the bits, for
+  /// the orders round differently.
+  @Test func contractPlansForTime() throws {
+    let bound = try Self.reshapedLayer(samples: 256, side: 32)
+    let running = try Plan(running: bound)
+    let fewest = try Plan(bound)
+    try #require(running.path != fewest.path)
+    let operands: [Tensor<Float>] = TensorData.uniform.tensors(bound.shapes, seed: 1)
+    let rules = try ConvRules(options: ["*:kind=correlation,padding=same"])
+    let result = try contract(bound.text, operands, rules: rules)
+    let expected = try Contraction(running)(operands)
+    let other = try Contraction(fewest)(operands)
+    #expect(result.withElements(Array.init) == expected.withElements(Array.init))
+    #expect(result.withElements(Array.init) != other.withElements(Array.init))
+  }
+
   @Test func whatNoMachineCanRunTakesForever() throws {
     let bound = try BoundExpression(
       "ij,ij,ij->",

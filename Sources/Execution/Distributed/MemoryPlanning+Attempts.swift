@@ -19,12 +19,12 @@ extension FittedPlan {
 
     /// Effort that it may take to find the best plan without a limit; something that fits; the least that
     /// would do; and how many ranks would. Together less than a second.
-    private static var effortForBest: Int { 150_000 }
-    private static var effortToFit: Int { 100_000 }
-    private static var effortForLeast: Int { 80_000 }
-    private static var effortForRanks: Int { 120_000 }
+    private static var effortForBest: Int { 120_000 }
+    private static var effortToFit: Int { 80_000 }
+    private static var effortForLeast: Int { 60_000 }
+    private static var effortForRanks: Int { 150_000 }
     /// Of that for ranks, for one number of them.
-    private static var effortPerNumber: Int { 20_000 }
+    private static var effortPerNumber: Int { 50_000 }
 
     init(
       _ expression: BoundExpression, options: DistributionOptions, memory: Int,

@@ -123,13 +123,17 @@ import Testing
     }
   }
 
-  /// The number of ranks that a refusal names is enough, and one fewer is not.
+  /// The number of ranks that a refusal names is enough, and one fewer is not. Where it names none, not
+  /// even one rank for every element could hold three of them: an element of a product and its sources.
   private static func check(_ refusal: Refusal, _ chain: Chain, memory: Int) throws {
     #expect(refusal.memory == memory)
     #expect(refusal.ranks == chain.options.ranks)
     #expect(refusal.needed > memory)
     #expect(!refusal.tensor.isEmpty)
-    guard let enough = refusal.sufficientRanks else { return }
+    guard let enough = refusal.sufficientRanks else {
+      #expect(memory < 12, "\(chain) with \(memory) bytes")
+      return
+    }
     #expect(enough > chain.options.ranks)
     #expect(try chain.fitted(memory: memory, ranks: enough).peakBytes <= memory, "\(chain)")
     if enough - 1 > chain.options.ranks {
@@ -205,6 +209,78 @@ import Testing
     #expect(fitted.plan.mesh.sliceCount > 1)
     #expect(fitted.peakBytes <= memory)
     try Self.check(fitted, chain, seed: 5)
+  }
+
+  /// Of the modes that do for the least number of slices the cheapest is run through, not the first.
+  @Test(arguments: [
+    (Chain([96, 24, 60], ranks: 4), 29), (Chain([24, 60, 96], ranks: 4), 29),
+    (Chain([60, 96, 24], ranks: 4, .time), 29), (Chain([60, 60, 60], ranks: 4), 29),
+  ])
+  func theCheapestModeIsSliced(chain: Chain, twentieths: Int) throws {
+    let memory = chain.sharedBytes / 4 * twentieths / 20
+    let fitted = try chain.fitted(memory: memory)
+    let bound = try chain.bound()
+    let count = fitted.plan.mesh.sliceCount
+    try #require(count > 1)
+    // The least number of slices, each mode on its own; the same tightening of what a step may hold.
+    var costs: [Int: Double] = [:]
+    for mode in bound.modes.indices {
+      for share in [1, 0.6] where costs[mode] == nil {
+        var options = chain.options
+        options.slices = .init(mode: mode, count: count)
+        options.stepElementLimit = Double(memory) / 4 * share
+        guard let plan = try? DistributedPlan(bound, options: options) else { continue }
+        for overlap in [true, false] {
+          guard let schedule = try? RunSchedule(plan, overlap: overlap) else { continue }
+          let peak = (0..<plan.ranks).map { schedule.peakBytes(rank: $0, elementBytes: 4) }.max()
+          if let peak, peak <= memory { costs[mode] = plan.search.cost }
+        }
+      }
+    }
+    #expect(fitted.plan.search.cost == costs.values.min(), "\(chain): \(costs)")
+  }
+
+  /// One of these has a first mode that is dearer than another.
+  @Test func theFirstModeIsNotAlwaysTheCheapest() throws {
+    let chain = Chain([24, 60, 96], ranks: 4)
+    let fitted = try chain.fitted(memory: chain.sharedBytes / 4 * 29 / 20)
+    #expect(fitted.plan.slicedMode != 0)
+  }
+
+  /// What operands and result alone make impossible, and what takes long searches, is refused with a bound on
+  /// the work: many times more than a minute were taken for each of these once.
+  @Test(.timeLimit(.minutes(1)), arguments: [2, 5, 6]) func refusalsAreQuick(ranks: Int) throws {
+    let volume = try BoundExpression(
+      "bsxyz,txyz,ts->btxyz|xyz",
+      shapes: [[2, 3, 6, 7, 7], [4, 3, 2, 3], [4, 3]])
+    let layer = try BoundExpression(
+      "bshw,rt,rs,rh,rw->bthw|hw",
+      shapes: [[32, 16, 16, 16], [9, 16], [9, 16], [9, 3], [9, 3]])
+    let product = try BoundExpression("ab,bc->ac", shapes: [[8, 8], [8, 8]])
+    for bound in [volume, layer, product] {
+      var options = DistributionOptions(ranks: ranks)
+      for output in [DistributionOptions.Placement.replicated, .cut(dimension: 0), .free] {
+        options.output = output
+        let peak = try FittedPlan<Float>(bound, options: options, memory: nil).peakBytes
+        for memory in [0.3, 0.01].map({ Int($0 * Double(peak)) }) {
+          let fitted: FittedPlan<Float>
+          do {
+            fitted = try FittedPlan<Float>(bound, options: options, memory: memory)
+          } catch let error as ExecutionError {
+            let refusal = try #require(Refusal(error), "\(error)")
+            #expect(refusal.needed > memory)
+            // A result that is to be everywhere is no smaller on more ranks.
+            let result = 4 * bound.outputShape.reduce(1, *)
+            if output == .replicated && result > memory {
+              #expect(refusal.sufficientRanks == nil)
+            }
+            continue
+          }
+          #expect(fitted.peakBytes <= memory)
+          #expect(memory > peak / 4 && output == .free)
+        }
+      }
+    }
   }
 
   /// For time one rank is best, for messages would take longer than the work. But one rank cannot

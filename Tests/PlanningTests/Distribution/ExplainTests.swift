@@ -231,12 +231,11 @@ import Testing
     #expect(explanation.summary == nil)
   }
 
-  @Test func manyRanksAreExplainedAtOnce() throws {
-    let plan = try Self.plan("ij,jk->ik", [[65536, 4096], [4096, 8192]], ranks: 4096)
-    let start = ContinuousClock.now
+  /// In the time of the square of their number it would take hours.
+  @Test(.timeLimit(.minutes(1))) func manyRanksAreExplainedAtOnce() throws {
+    let plan = try Self.plan("ij,jk->ik", [[65536, 4096], [4096, 8192]], ranks: 65_536)
     let explanation = PlanExplanation(plan, machine: .standard, elementBytes: 4)
-    #expect((ContinuousClock.now - start) / .seconds(1) < 5)
-    #expect(explanation.receivedBytes.count == 4096)
+    #expect(explanation.receivedBytes.count == 65_536)
     let step = try #require(explanation.steps.first)
     // All boxes are equal, so every rank is the busiest.
     #expect(explanation.receivedBytes.allSatisfy { Double($0) == step.bytesIn + step.bytesOut })

@@ -2,7 +2,8 @@ import Partitioning
 
 @testable import Planning
 
-/// What a distributed plan costs, counted again from its layouts and grids alone.
+/// What a distributed plan costs, counted again from its layouts and grids alone: boxes and messages index
+/// by index (`RankBoxes`), multiply-adds from the shapes of the steps.
 ///
 /// The objective adds up over the steps what the busiest rank does in each: its multiply-adds; the
 /// bytes it receives; or the seconds of both. With gradients a step's work counts once more for
@@ -68,14 +69,32 @@ struct PlanCost {
   }
 
   private func busiestMacs(_ step: Step, _ grid: StepGrid, _ boxes: RankBoxes) -> Double {
-    let modes = StepModes(step).entries
+    let loops = loops(step)
     return boxes.coordinates.map { coordinates in
-      modes.reduce(1.0) { product, entry in
-        let axes = grid.cuts.first { $0.mode == entry.mode }?.axes ?? []
-        let part = boxes.part(of: entry.extent, axes, coordinates)
-        return product * Double(part.count) * Double(entry.taps)
+      loops.reduce(1.0) { product, loop in
+        let axes = grid.cuts.first { $0.mode == loop.mode }?.axes ?? []
+        let part = boxes.part(of: loop.extent, axes, coordinates)
+        return product * Double(part.count) * Double(loop.taps)
       }
     }.max() ?? 0
+  }
+
+  /// Of every mode of a step the indices that a grid cuts, those of the result for a convolution mode, and
+  /// how many of a filter each of them takes: the whole filter, or of two filters the shorter.
+  private func loops(_ step: Step) -> [(mode: Int, extent: Int, taps: Int)] {
+    var extents: [Int: [Int]] = [:]
+    for (modes, shape) in zip(step.operandModes, step.operandShapes) {
+      // A mode that stands twice in an operand is one index.
+      var seen = Set<Int>()
+      for (mode, extent) in zip(modes, shape) {
+        if let mode, seen.insert(mode).inserted { extents[mode, default: []].append(extent) }
+      }
+    }
+    return extents.map { mode, extents in
+      let convolution = step.convolutions.first { $0.mode == mode }
+      let taps = convolution == nil || extents.count == 1 ? 1 : extents.min() ?? 1
+      return (mode, convolution?.resultExtent ?? extents[0], taps)
+    }
   }
 
   private func move(_ source: Layout, _ target: Layout) -> Double {

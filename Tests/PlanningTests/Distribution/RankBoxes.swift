@@ -33,6 +33,8 @@ final class RankBoxes {
   private var numbers: [Layout: Int] = [:]
   private var held: [Held] = []
   private var volumes: [Int: Volume] = [:]
+  /// Of the last count, elements by rank.
+  private var received: [Int] = []
 
   init(mesh: Mesh, ranksPerNode: Int, slice: Int = 0) {
     self.mesh = mesh
@@ -77,6 +79,12 @@ final class RankBoxes {
     return volume
   }
 
+  /// Elements that each rank receives.
+  func received(from source: Layout, to target: Layout) -> [Int] {
+    _ = count(held[number(source)], held[number(target)])
+    return received
+  }
+
   /// A rank receives from every other rank the indices that both have: but of copies, and of sums
   /// that stay partial, only from ranks on its own coordinates.
   private func count(_ source: Held, _ target: Held) -> Volume {
@@ -87,6 +95,7 @@ final class RankBoxes {
     }
     let dimensions = source.layout.cuts.count
     var volume = Volume()
+    received = []
     for receiver in coordinates.indices {
       var elements = 0
       var messages = 0
@@ -105,6 +114,7 @@ final class RankBoxes {
         messages += 1
         if sender / ranksPerNode != receiver / ranksPerNode { volume.crossesNodes = true }
       }
+      received.append(elements)
       volume.elements = max(volume.elements, elements)
       volume.messages = max(volume.messages, messages)
     }

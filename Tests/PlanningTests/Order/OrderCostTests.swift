@@ -23,6 +23,25 @@ import Testing
     #expect(naive.cost(of: chain).largestIntermediate == 300)
   }
 
+  /// A (3 × 12), B (12 × 4), C (4 × 2): (AB)C is 144 + 24 with AB of 12 elements, A(BC) is 96 + 72
+  /// with BC of 24. Of equal costs the one that holds less; also where A(BC) is the first to be found.
+  @Test func tiesGoToTheSmallerIntermediate() throws {
+    for (text, shapes) in [
+      ("ij,jk,kl->il", [[3, 12], [12, 4], [4, 2]]),
+      ("jk,kl,ij->il", [[12, 4], [4, 2], [3, 12]]),
+      ("kl,jk,ij->il", [[4, 2], [12, 4], [3, 12]]),
+      ("ij,kl,jk->il", [[3, 12], [4, 2], [12, 4]]),
+    ] {
+      let bound = try BoundExpression(text, shapes: shapes)
+      for optimizer in [Optimizer.auto, .optimal] {
+        let cost = try findOrder(of: bound, optimizer: optimizer).cost(of: bound)
+        #expect(cost.macs == 168)
+        #expect(cost.largestIntermediate == 12, "\(text)")
+      }
+      #expect(try Plan(bound).largestIntermediate == 12)
+    }
+  }
+
   /// N = 10 padded to 13, K = 3 and 2, stride 2: n = ⌊(13 − 3 − 1)/2⌋ + 1 = 5.
   /// - Filters first: 3·2, then 5 outputs with the composite of extent 4: 6 + 20.
   /// - In order: 13 − 2 = 11 positions with 3 taps, then 5 with 2: 33 + 10.

@@ -55,6 +55,30 @@ import Testing
     }
   }
 
+  /// What 1,000 more classes take in a real step with Adam, by the objects that hold it: values, gradients, the
+  /// buffer in which those are summed, both moments, and the scores. No contraction is planned for them.
+  @Test func allThatAStepHoldsOfAParameterCounts() throws {
+    func step(classes: Int) throws -> (predicted: Int, held: Int) {
+      let network = try Network(
+        ModelConfiguration(form: "dense"), height: 28, width: 28, channels: 1, classes: classes,
+        seed: 0)
+      var adam = Adam(parameters: network.parameters)
+      adam.update(network.parameters, learningRate: 0.1)
+      let state = adam.state.reduce(0) { $0 + $1.value.count }
+      let candidate = try ShardingSearch(
+        network: network, images: [3, 28, 28, 1], ranks: 1, memory: 1, stateCount: state
+      ).candidate(Sharding(batch: 1, rows: 1))
+      let summed = network.parameters.reduce(0) { $0 + $1.gradient.count }
+      let held = network.parameters.reduce(state + summed) {
+        $0 + $1.value.count + $1.gradient.count
+      }
+      return (try #require(candidate.bytes), 4 * (held + 3 * classes))
+    }
+    let (few, many) = (try step(classes: 10), try step(classes: 1010))
+    #expect(many.held > few.held + 4 * 5 * 1000)
+    #expect(many.predicted - few.predicted == many.held - few.held)
+  }
+
   @Test func recomputingNeedsLess() throws {
     func bytes(_ configuration: ModelConfiguration) throws -> Int {
       let network = try Network(
