@@ -128,4 +128,22 @@ import Testing
     #expect(plan.search.lowerBound > 0)
     #expect(plan.search.cost >= plan.search.lowerBound * (1 - 1e-12))
   }
+
+  /// Steps of which nothing need travel, though by rounding a little more than nothing seemed to: there is no ratio
+  /// to it, in the table or in numbers.
+  @Test func noRatioToNothing() throws {
+    let expression = try BoundExpression(
+      "a(x1),b(x1),ab,abcdefg,cd,ef,g->abcd",
+      shapes: [[8, 3], [8, 3], [8, 8], [8, 8, 8, 8, 4, 4, 4], [8, 8], [4, 4], [4]])
+    for ranks in [2, 3, 4, 6, 8, 12, 24] {
+      let plan = try DistributedPlan(
+        expression, options: DistributionOptions(ranks: ranks, optimizer: .greedy))
+      let explanation = PlanExplanation(plan, machine: .standard, elementBytes: 4)
+      for step in explanation.steps {
+        // A bound is of whole elements, or near: less than a thousandth of one is rounding.
+        #expect(step.lowerBoundBytes == 0 || step.lowerBoundBytes > 0.004, "\(ranks): \(step)")
+        #expect((step.ratio == nil) == (step.lowerBoundBytes == 0))
+      }
+    }
+  }
 }

@@ -136,7 +136,7 @@ import Testing
         result ends     whole
 
         step  values  grid  result  macs  bytes in  bytes out      time  bound  ratio  contraction
-           2  0,1     -     whole    512         0          0  38.40 ns      0      -  ij,jk->ik
+           2  0,1     -     whole    512         0          0  38.40 ns      0      –  ij,jk->ik
         """)
   }
 

@@ -205,7 +205,7 @@ import Testing
     let row = try #require(plan.description.split(separator: "\n").last)
     #expect(
       row.split(separator: " ") == [
-        "2", "0,1", "b8", "b/8", "512", "0", "0", "307.20", "ns", "0", "-", "b,b->b",
+        "2", "0,1", "b8", "b/8", "512", "0", "0", "307.20", "ns", "0", "–", "b,b->b",
       ])
   }
 
@@ -218,7 +218,7 @@ import Testing
     #expect(explanation.steps[0].lowerBoundBytes == 0)
     let row = try #require(
       explanation.description.split(separator: "\n").first { $0.contains("ixj->") })
-    #expect(row.split(separator: " ").dropFirst(2).contains("-"))
+    #expect(row.split(separator: " ").dropFirst(2).contains("–"))
   }
 
   @Test func onePlanAlone() throws {
