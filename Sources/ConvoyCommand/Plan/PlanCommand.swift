@@ -97,7 +97,10 @@ struct PlanCommand: ParsableCommand {
   private func planAlone(_ shapes: [[Int]]) throws {
     let bound = try options.bound(expression, shapes: shapes)
     let running = try options.runningPlan(bound, objective: distribution.objective)
-    let plan = distribution.objective == .time ? running : try options.plan(bound)
+    // A plan that no cost of steps chose is that of fewest multiply-adds, and need not be searched again.
+    let plan =
+      distribution.objective == .time || running.optimizer != Plan.stepCostOptimizer
+      ? running : try options.plan(bound)
     let needs = try processNeeds(plan)
     let runningNeeds = try processNeeds(running)
     try draw(
