@@ -22,7 +22,7 @@ extension FittedPlan {
     private static var effortForBest: Int { 120_000 }
     private static var effortToFit: Int { 80_000 }
     private static var effortForLeast: Int { 60_000 }
-    private static var effortForRanks: Int { 150_000 }
+    private static var effortForRanks: Int { 210_000 }
     /// Of that for ranks, for one number of them.
     private static var effortPerNumber: Int { 50_000 }
 
