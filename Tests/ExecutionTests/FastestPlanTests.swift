@@ -85,8 +85,10 @@ import Testing
     let result = try contract(bound.text, operands, rules: rules)
     let expected = try Contraction(running)(operands)
     let other = try Contraction(fewest)(operands)
-    #expect(result.withElements(Array.init) == expected.withElements(Array.init))
-    #expect(result.withElements(Array.init) != other.withElements(Array.init))
+    // Not in the expectations: a failure would print all elements.
+    let isRunning = result.withElements(Array.init) == expected.withElements(Array.init)
+    let isFewest = result.withElements(Array.init) == other.withElements(Array.init)
+    #expect(isRunning && !isFewest)
   }
 
   @Test func whatNoMachineCanRunTakesForever() throws {
