@@ -5,8 +5,8 @@ import Testing
 
 /// Kernels that add to what is there.
 @Suite struct AddingTests {
-  @Test(arguments: Context.tested, 0..<20)
-  func randomNestsAreAddedToTheDestination(context: Context, seed: Int) {
+  @Test(arguments: 0..<(testsAreLong ? 20 : 10))
+  func randomNestsAreAddedToTheDestination(seed: Int) {
     var generator = Generator(seed: UInt64(1000 + seed))
     for _ in 0..<50 {
       let nest = ContractionNest.random(using: &generator)
@@ -19,21 +19,23 @@ import Testing
         let q = numbers(nest.count(role.sources.1))
         let before = numbers(nest.count(role))
         let expected = zip(before, nest.evaluateByDefinition(writing: role, p, q)).map(+)
-        let lowered = LoweredNest(nest, writing: role, context: context)
-        var output = Tensor(shape: [before.count], elements: before)
-        var workspace = Tensor<Double>(
-          shape: [lowered.workspaceCount],
-          elements: Array(repeating: .nan, count: lowered.workspaceCount))
-        output.withMutablePointer { output in
-          workspace.withMutablePointer { workspace in
-            Tensor(shape: [p.count], elements: p).withPointer { p in
-              Tensor(shape: [q.count], elements: q).withPointer { q in
-                lowered.run(into: output, p, q, workspace: workspace, adding: true)
+        for context in Context.tested {
+          let lowered = LoweredNest(nest, writing: role, context: context)
+          var output = Tensor(shape: [before.count], elements: before)
+          var workspace = Tensor<Double>(
+            shape: [lowered.workspaceCount],
+            elements: Array(repeating: .nan, count: lowered.workspaceCount))
+          output.withMutablePointer { output in
+            workspace.withMutablePointer { workspace in
+              Tensor(shape: [p.count], elements: p).withPointer { p in
+                Tensor(shape: [q.count], elements: q).withPointer { q in
+                  lowered.run(into: output, p, q, workspace: workspace, adding: true)
+                }
               }
             }
           }
+          #expect(output.elements == expected, "\(context), \(role) of \(nest)")
         }
-        #expect(output.elements == expected, "\(context), \(role) of \(nest)")
       }
     }
   }

@@ -39,6 +39,8 @@ struct DistributedContractRun<Element: TensorElement>: Sendable {
       communicator.enter(CollectiveStep(number: 0, description: "write the result"))
       outputs = [try write(result, in: fitted.plan.output, to: out, communicator)]
     }
+    // Operands are held until all is computed, as is predicted, whether or not anything reads them again.
+    withExtendedLifetime(operands) {}
     for output in outputs { try output.finish(communicator) }
     try describe(measured, peakBytes: meter.peakBytes)
   }

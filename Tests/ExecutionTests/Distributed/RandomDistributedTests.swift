@@ -29,7 +29,7 @@ import Testing
         let what = "\(random) on \(ranks) ranks"
         // All four pairs of overlap and element type come up in turn.
         let variant = Int(random.seed % 4) + ranks
-        for context in Context.paths {
+        for context in Context.paths(turn: variant) {
           let schedule = try RunSchedule(
             distribution, overlap: variant & 1 == 0, context: context)
           if variant & 2 == 0 {

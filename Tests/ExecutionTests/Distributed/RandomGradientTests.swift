@@ -35,7 +35,7 @@ import Testing
       for ranks in 1...8 {
         let distribution = RandomDistribution(plan, ranks: ranks, seed: seed).plan
         let what = "\(random) on \(ranks) ranks"
-        for context in Context.paths {
+        for context in Context.paths(turn: Int(seed % 3) + ranks) {
           let schedule = try RunSchedule(
             distribution, overlap: (Int(seed % 2) + ranks) & 1 == 0, context: context)
           if seed & 2 == 0 {

@@ -56,15 +56,19 @@ import Testing
   }
 
   /// All grids of 1 to 8 ranks, for batches that give some of them no sample.
-  @Test(arguments: 1...8, Context.paths) func allGrids(ranks: Int, context: Context) throws {
-    for sharding in Sharding.all(ranks: ranks) {
-      for batch in 1...5 { try Self.check(.dense, sharding, batch: batch, context) }
+  @Test(arguments: 1...8) func allGrids(ranks: Int) throws {
+    for (turn, sharding) in Sharding.all(ranks: ranks).enumerated() {
+      for batch in 1...5 {
+        for context in Context.paths(turn: turn + batch) {
+          try Self.check(.dense, sharding, batch: batch, context)
+        }
+      }
     }
   }
 
   /// Every form, each on a few of the grids; together they have most of them.
-  @Test(arguments: Form.all.indices, Context.paths)
-  func allForms(index: Int, context: Context) throws {
+  @Test(arguments: Form.all.indices)
+  func allForms(index: Int) throws {
     let cases = (2...8).flatMap { ranks in
       Sharding.all(ranks: ranks).filter { !$0.isDataParallel }.map {
         ($0, 1 + (ranks + $0.rows) % 5)
@@ -72,7 +76,9 @@ import Testing
     }
     for turn in 0..<2 {
       let (sharding, batch) = cases[(3 * index + 7 * turn) % cases.count]
-      try Self.check(Form.all[index], sharding, batch: batch, context)
+      for context in Context.paths(turn: index + turn) {
+        try Self.check(Form.all[index], sharding, batch: batch, context)
+      }
     }
   }
 
