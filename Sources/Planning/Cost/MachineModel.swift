@@ -111,7 +111,7 @@ extension MachineModel {
 ///
 /// ```swift
 /// do { _ = try machine.validated() } catch { print(error) }
-/// // ranksPerNode is 0; expected a whole number from 1 on
+/// // ranksPerNode is 0; expected a whole number from 1 to 1073741824
 /// ```
 public enum MachineModelError: Error, Hashable, Sendable {
   case outOfRange(key: String, value: String, expected: String)
