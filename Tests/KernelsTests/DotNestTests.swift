@@ -54,7 +54,8 @@ import Testing
             let shape = ConvoyDotProducts(
               level: instructions.level, rows: rows, columns: columns, depth: depth, count: count,
               a_offsets: aOffsets.baseAddress, b_offsets: bOffsets.baseAddress, a_i: aStep,
-              b_j: bStep, c_i: cRow, c_j: cColumn, low: 0, adding: adding ? 1 : 0)
+              b_j: bStep, c_i: cRow, c_j: cColumn, run: .random(in: 1...4, using: &random), low: 0,
+              adding: adding ? 1 : 0)
             Element.dotProducts(shape, a, b, &c)
           }
         }
@@ -79,7 +80,7 @@ import Testing
       let shape = ConvoyDotProducts(
         level: instructions.level, rows: 1, columns: 1, depth: 21, count: 1,
         a_offsets: zero.baseAddress,
-        b_offsets: zero.baseAddress, a_i: 0, b_j: 0, c_i: 0, c_j: 0, low: 0, adding: 0)
+        b_offsets: zero.baseAddress, a_i: 0, b_j: 0, c_i: 0, c_j: 0, run: .max, low: 0, adding: 0)
       Float.dotProducts(shape, a, b, &c)
     }
     #expect(c == [.infinity])

@@ -3,7 +3,7 @@
 #include "VectorTargets.h"
 
 /// The error of one running sum grows with its length: 2²⁵ equal numbers in `float`, added one by one, may come out as
-/// half of their sum. So sums of more than CONVOY_PLAIN_TERMS terms are made of runs of CONVOY_RUN, which are put aside
+/// half of their sum. So sums of more than CONVOY_PLAIN_TERMS terms are made of runs, of CONVOY_RUN where they are long, which are put aside
 /// and added up CONVOY_RUNS_ASIDE at a time, before they are added to what the destination holds. Where that happens more
 /// than a few times, what each addition rounds off is added up too, and added at the end. A relative error of
 /// (CONVOY_RUN / 3 + CONVOY_RUNS_ASIDE / 3 + 1)·2⁻²⁴ is the most that equal terms can have then, whatever their number.

@@ -100,6 +100,8 @@ struct DotNest: Sendable {
           for k in stride(from: 0, to: depth, by: depthPerPanel) {
             var shape = ConvoyDotProducts()
             shape.level = context.level
+            // Of each lane of a vector: as many as a panel has, or fewer.
+            shape.run = sums.isLong ? Int(CONVOY_RUN) : .max
             shape.low = low
             shape.rows = part.count
             shape.depth = min(depthPerPanel, depth - k)

@@ -12,12 +12,17 @@ struct SumLength: Sendable {
     terms = nest.loops.reduce(1.0) { $0 * Double($1) } / max(1, elements)
   }
 
-  /// Terms of one running sum.
-  var run: Int { terms > Double(CONVOY_PLAIN_TERMS) ? Int(CONVOY_RUN) : Int.max }
+  /// Terms of one running sum: all where they are few, and where they are many so few that a millionth is not lost.
+  var run: Int {
+    terms <= Double(CONVOY_PLAIN_TERMS) ? Int.max : isLong ? Int(CONVOY_RUN) : 8 * Int(CONVOY_RUN)
+  }
+
+  /// Whether it is worth a tenth of the time to lose no more than that.
+  var isLong: Bool { terms > 32_768 }
 
   /// Sums of so many products of their own that OpenBLAS makes as it likes: a few hundred to a running sum, the
   /// next added to the first.
-  var isTooLongForLibrary: Bool { terms > 32_768 }
+  var isTooLongForLibrary: Bool { isLong }
 
   /// Whether what additions round off is added up too, where so many terms are added up before each: else the sum of
   /// `mostAdditions` of them is plain.

@@ -8,29 +8,102 @@ import CKernels
 /// its own, is computed as it is defined. So is one that holds what is not finite, and where products come near to
 /// the ends of what floating point can hold.
 extension WinogradNest {
-  /// Marks of tiles, [row][column], rows counted through all samples.
-  struct Outliers {
-    private let isMarked: [Bool]
+  /// Marks of tiles, [row][column], rows counted through all samples. Each run of groups marks its own.
+  final class Outliers {
+    private let marks: UnsafeMutableBufferPointer<Bool>
+    private let finite: UnsafeMutableBufferPointer<Bool>
     private let columns: Int
-    private let isEmpty: Bool
 
-    init(_ isMarked: [Bool], columns: Int) {
-      (self.isMarked, self.columns) = (isMarked, columns)
-      isEmpty = !isMarked.contains(true)
+    fileprivate init(rows: Int, columns: Int, runs: Int) {
+      self.columns = columns
+      marks = .allocate(capacity: rows * columns)
+      marks.initialize(repeating: false)
+      finite = .allocate(capacity: runs)
+      finite.initialize(repeating: true)
     }
+
+    deinit {
+      marks.deallocate()
+      finite.deallocate()
+    }
+
+    /// Whether what was met of the source that padding must not meet is finite.
+    var isFinite: Bool { finite.allSatisfy { $0 } }
 
     /// The marked tiles of some rows.
     func tiles(_ rows: Range<Int>) -> [(row: Int, column: Int)] {
-      guard !isEmpty else { return [] }
-      return (rows.lowerBound * columns..<rows.upperBound * columns).filter { isMarked[$0] }
+      (rows.lowerBound * columns..<rows.upperBound * columns).filter { marks[$0] }
         .map { ($0 / columns, $0 % columns) }
     }
+
+    fileprivate func mark(_ row: Int, _ isMarked: ArraySlice<Bool>) {
+      for (column, isMarked) in isMarked.enumerated() { marks[row * columns + column] = isMarked }
+    }
+
+    fileprivate func foundInfinity(run: Int) { finite[run] = false }
   }
 
   /// Of the taps: the median of their exponents, and the largest.
-  private struct TapExponents {
+  struct TapExponents {
     let median: Int
     let largest: Int
+  }
+
+  /// What one run of groups looks through: each sample just before its first tiles are copied, so that it is read from
+  /// memory once.
+  struct Scan<Element: TensorElement> {
+    private let nest: WinogradNest
+    private let outliers: Outliers
+    private let run: Int
+    private let runRows: Range<Int>
+    private let x: UnsafePointer<Element>
+    private let y: UnsafePointer<Element>?
+    private let taps: TapExponents?
+    private var next: Int
+    private var counts = ExponentCounts(limit: 2 * Element.infiniteExponent)
+    private var windows: WindowMagnitudes
+    private var results: WindowMagnitudes
+
+    /// - Parameters:
+    ///   - x: the data.
+    ///   - y: the results, where taps are written.
+    init(
+      _ nest: WinogradNest, _ outliers: Outliers, run: Int, rows: Range<Int>,
+      _ x: UnsafePointer<Element>, _ y: UnsafePointer<Element>?, _ taps: TapExponents?
+    ) {
+      (self.nest, self.outliers, self.run, runRows) = (nest, outliers, run, rows)
+      (self.x, self.y, self.taps) = (x, y, taps)
+      next = rows.lowerBound / nest.rows.tiles
+      windows = WindowMagnitudes(rows: .init(data: nest.rows), columns: .init(data: nest.columns))
+      results = WindowMagnitudes(
+        rows: .init(results: nest.rows), columns: .init(results: nest.columns))
+    }
+
+    /// Marks the tiles of all samples that a group comes to.
+    ///
+    /// - Returns: whether their results are finite, where taps are written.
+    mutating func reach(_ group: Range<Int>) -> Bool {
+      while next * nest.rows.tiles < group.upperBound {
+        windows.read(nest.data, x + nest.data.samples[next])
+        if let y {
+          results.read(nest.results, y + nest.results.samples[next])
+          let largest = results.largest.max() ?? 0
+          guard Element.exponent(of: largest) < Element.infiniteExponent else {
+            outliers.foundInfinity(run: run)
+            return false
+          }
+        }
+        let marks = nest.marks(
+          windows.largest, y == nil ? nil : results.largest, taps, &counts, Element.self)
+        let first = next * nest.rows.tiles
+        for row in 0..<(marks.isEmpty ? 0 : nest.rows.tiles) where runRows.contains(first + row) {
+          let columns = nest.columns.tiles
+          outliers.mark(first + row, marks[row * columns..<(row + 1) * columns])
+        }
+        next += 1
+      }
+      return true
+    }
   }
 
   /// How far a tile's largest window may be above the median, as a power of two: further where more terms are
@@ -45,61 +118,15 @@ extension WinogradNest {
     return min(12, max(4, results.bitWidth - results.leadingZeroBitCount - 2))
   }
 
-  /// Which tiles are outliers; `nil` where the other source has what is not finite, which padding must
-  /// not meet.
-  ///
-  /// - Parameters:
-  ///   - x: the data.
-  ///   - other: the taps, or the results where taps are written.
-  func outliers<Element: TensorElement>(
-    _ x: UnsafePointer<Element>, _ other: UnsafePointer<Element>
-  ) -> Outliers? {
-    let taps = writesTaps ? nil : tapExponents(other)
-    if let taps, taps.largest >= Element.infiniteExponent { return nil }
-    var isMarked = Array(repeating: false, count: rowCount * columns.tiles)
-    let isFinite = isMarked.withUnsafeMutableBufferPointer { marks in
-      guard let marks = marks.baseAddress else { return true }
-      return mark(marks, x, results: writesTaps ? other : nil, taps)
-    }
-    return isFinite ? Outliers(isMarked, columns: columns.tiles) : nil
+  func noOutliers() -> Outliers {
+    Outliers(rows: rowCount, columns: columns.tiles, runs: layout.runs)
   }
 
-  /// - Returns: whether all results are finite, where taps are written.
-  private func mark<Element: TensorElement>(
-    _ marks: UnsafeMutablePointer<Bool>, _ x: UnsafePointer<Element>,
-    results y: UnsafePointer<Element>?, _ taps: TapExponents?
-  ) -> Bool {
-    let samples = sampleCount
-    let elements = Double(rows.dataExtent * columns.dataExtent * inputs)
-    let finite = UnsafeMutablePointer<Bool>.allocate(capacity: samples)
-    defer { finite.deallocate() }
-    ThreadPool.run(over: samples, nanoseconds: 0.1 * elements * Double(samples)) { range in
-      var counts = ExponentCounts(limit: 2 * Element.infiniteExponent)
-      var windows = WindowMagnitudes(rows: .init(data: rows), columns: .init(data: columns))
-      var results = WindowMagnitudes(rows: .init(results: rows), columns: .init(results: columns))
-      for sample in range {
-        windows.read(data, x + data.samples[sample])
-        finite[sample] = true
-        if let y {
-          results.read(self.results, y + self.results.samples[sample])
-          let largest = results.largest.max() ?? 0
-          finite[sample] = Element.exponent(of: largest) < Element.infiniteExponent
-        }
-        counts.clear()
-        mark(
-          marks + sample * rows.tiles * columns.tiles, windows.largest,
-          y == nil ? nil : results.largest, taps, &counts, Element.self)
-      }
-    }
-    return (0..<samples).allSatisfy { finite[$0] }
-  }
-
-  /// The tiles of one sample.
-  private func mark<Element: TensorElement>(
-    _ marks: UnsafeMutablePointer<Bool>, _ windows: [ConvoyMagnitude],
-    _ results: [ConvoyMagnitude]?, _ taps: TapExponents?, _ counts: inout ExponentCounts,
-    _ type: Element.Type
-  ) {
+  /// The marks of one sample's tiles; none where no tile is marked.
+  fileprivate func marks<Element: TensorElement>(
+    _ windows: [ConvoyMagnitude], _ results: [ConvoyMagnitude]?, _ taps: TapExponents?,
+    _ counts: inout ExponentCounts, _ type: Element.Type
+  ) -> [Bool] {
     let infinite = Element.infiniteExponent
     // Exponents are biased, each by half of the infinite one.
     let bias = infinite / 2
@@ -127,19 +154,21 @@ extension WinogradNest {
       || high + highFactor <= low + lowFactor + limit
         && !isTiny(low + lowFactor) && !isHuge(high, highFactor)
     {
-      return
+      return []
     }
 
     func exponent(_ index: Int) -> Int { Element.exponent(of: windows[index]) }
     /// Of the other factor of a result's terms.
     func other(_ index: Int) -> Int { results.map { Element.exponent(of: $0[index]) } ?? 0 }
     let width = columns.extent
+    counts.clear()
     for index in windows.indices {
       let (own, factor) = (exponent(index), other(index))
       // Where one factor is 0, there is no term.
       if results == nil || factor > 0 && own > 0 { counts.add(own + factor) }
     }
     let median = counts.median
+    var marks = Array(repeating: false, count: rows.tiles * columns.tiles)
     for row in 0..<rows.tiles {
       for column in 0..<columns.tiles {
         var (largest, factor, least) = (0, 0, Int.max)
@@ -157,10 +186,11 @@ extension WinogradNest {
           isTiny(median) || isHuge(largest, factor) || largest + factor > typicalOrLeast + limit
       }
     }
+    return marks
   }
 
   /// The median is of a sample of the taps, but for the few whose sample is mostly zeros.
-  private func tapExponents<Element: TensorElement>(
+  func tapExponents<Element: TensorElement>(
     _ w: UnsafePointer<Element>
   ) -> TapExponents {
     let count = tapExtents.reduce(1, *)

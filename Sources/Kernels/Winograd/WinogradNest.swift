@@ -140,25 +140,28 @@ struct WinogradNest: Sendable {
     _ q: UnsafePointer<Element>, workspace: UnsafeMutablePointer<Element>, adding: Bool
   ) -> Bool {
     let (x, other) = dataIsFirst ? (p, q) : (q, p)
-    guard let outliers = outliers(x, other) else { return false }
     if writesTaps {
-      writeTaps(into: destination, x, other, workspace, outliers, adding: adding)
-    } else {
-      writeResults(into: destination, x, other, workspace, outliers, adding: adding)
+      return writeTaps(into: destination, x, other, workspace, adding: adding)
     }
+    let taps = tapExponents(other)
+    guard taps.largest < Element.infiniteExponent else { return false }
+    writeResults(into: destination, x, other, workspace, taps, adding: adding)
     return true
   }
 
   private func writeResults<Element: TensorElement>(
     into y: UnsafeMutablePointer<Element>, _ x: UnsafePointer<Element>,
     _ w: UnsafePointer<Element>, _ workspace: UnsafeMutablePointer<Element>,
-    _ outliers: Outliers, adding: Bool
+    _ tapExponents: TapExponents, adding: Bool
   ) {
+    let outliers = noOutliers()
     if !hasOneGroup {
       packTaps(0..<outputBlocks, 0..<inputs, w, workspace)
       ThreadPool.run(count: outputBlocks) { transformTaps($0, 0..<inputs, workspace) }
     }
-    eachGroup(workspace) { group, own, _ in
+    eachGroup(workspace) {
+      Scan(self, outliers, run: $0, rows: $1, x, nil, tapExponents)
+    } body: { group, own, _ in
       loadData(group, x, own)
       eachBlocks(own) { blocks, part in
         for first in stride(from: 0, to: inputs, by: layout.inputsAtOnce) {
@@ -192,10 +195,12 @@ struct WinogradNest: Sendable {
 
   private func writeTaps<Element: TensorElement>(
     into w: UnsafeMutablePointer<Element>, _ x: UnsafePointer<Element>,
-    _ y: UnsafePointer<Element>, _ workspace: UnsafeMutablePointer<Element>,
-    _ outliers: Outliers, adding: Bool
-  ) {
-    eachGroup(workspace) { group, own, isFirst in
+    _ y: UnsafePointer<Element>, _ workspace: UnsafeMutablePointer<Element>, adding: Bool
+  ) -> Bool {
+    let outliers = noOutliers()
+    eachGroup(workspace) {
+      Scan(self, outliers, run: $0, rows: $1, x, y, nil)
+    } body: { group, own, isFirst in
       loadData(group, x, own)
       loadResults(group, y, own)
       clearPoints(outliers, group, own)
@@ -228,7 +233,8 @@ struct WinogradNest: Sendable {
         }
       }
     }
-    guard !hasOneGroup else { return }
+    guard outliers.isFinite else { return false }
+    guard !hasOneGroup else { return true }
     ThreadPool.run(count: outputBlocks) { block in
       let taps = workspace + layout.taps + tapBlock(block)
       if let low = layout.tapLow {
@@ -246,19 +252,26 @@ struct WinogradNest: Sendable {
     }
     addTaps(of: outliers, 0..<outputBlocks, 0..<inputs, x, y, workspace)
     unpackTaps(0..<outputBlocks, 0..<inputs, w, workspace, adding: adding)
+    return true
   }
 
-  /// - Parameter body: is called with a group, the workspace of its run, and whether it is the run's first.
+  /// - Parameters:
+  ///   - scan: is asked for what looks through a run, of so many rows.
+  ///   - body: is called with a group, the workspace of its run, and whether it is the run's first; no more in a run
+  ///     that meets what is not finite and must be.
   private func eachGroup<Element: TensorElement>(
-    _ workspace: UnsafeMutablePointer<Element>,
-    _ body: (Range<Int>, UnsafeMutablePointer<Element>, Bool) -> Void
+    _ workspace: UnsafeMutablePointer<Element>, scan: (Int, Range<Int>) -> Scan<Element>,
+    body: (Range<Int>, UnsafeMutablePointer<Element>, Bool) -> Void
   ) {
     let groups = (rowCount + groupRows - 1) / groupRows
     func run(_ run: Int) {
       let first = run * groups / layout.runs
-      for number in first..<(run + 1) * groups / layout.runs {
+      let end = (run + 1) * groups / layout.runs
+      var scan = scan(run, first * groupRows..<min(end * groupRows, rowCount))
+      for number in first..<end {
         let start = number * groupRows
         let group = start..<min(start + groupRows, rowCount)
+        guard scan.reach(group) else { return }
         body(group, workspace + run * layout.runStep, number == first)
       }
     }
