@@ -19,6 +19,9 @@ CRASH = ("Fatal error", "crashed", "Illegal instruction", "Backtrace", "*** ", "
 
 def is_whole(path):
     """Whether a file is an npy file of just the bytes that its header says."""
+    # A pipe would be waited for.
+    if not os.path.isfile(path):
+        return False
     try:
         with open(path, "rb") as file:
             start = file.read(10)
