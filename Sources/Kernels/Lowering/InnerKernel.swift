@@ -210,7 +210,7 @@ extension StridedNest {
     }
     let time =
       300
-      + rows * columns * depth / times.libraryProducts * (sums.isTooLongForLibrary ? 4 : 1)
+      + rows * columns * depth / times.libraryProducts * (sums.isLong ? 4 : 1)
       + times.librarySource * (rows * depth + depth * columns)
       + times.libraryResult * rows * columns + 4 * farRows
     return KernelChoice(

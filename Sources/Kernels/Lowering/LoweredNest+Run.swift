@@ -26,13 +26,13 @@ extension LoweredNest {
     case .blocked(let nest):
       // Zeros around a copy are no terms, but times what is not finite they are NaN. That is looked for in what is
       // smaller, the source that meets them or the result.
-      let mustCheck = (nest.isPadded[0], nest.isPadded[1])
-      let checksFirst = adding || meetingCount(mustCheck) <= destinationCount
-      if checksFirst, !areFinite(mustCheck, p, q) {
+      let isPadded = (nest.isPadded[0], nest.isPadded[1])
+      let checksFirst = adding || meetingCount(isPadded) <= destinationCount
+      if checksFirst, !areFinite(isPadded, p, q) {
         return runInPlace(into: destination, p, q, adding: adding)
       }
       nest.run(into: destination, p, q, workspace: workspace, adding: adding)
-      if !checksFirst, !isFinite(destination, destinationCount), !areFinite(mustCheck, p, q) {
+      if !checksFirst, !isFinite(destination, destinationCount), !areFinite(isPadded, p, q) {
         runInPlace(into: destination, p, q, adding: false)
       }
     case .dot(let nest):

@@ -75,7 +75,7 @@ struct LoweredStridedNest: Sendable {
     kernel = choice.kernel
     variable = choice.variable
     levels = view.isEmpty ? [] : view.levels(around: choice)
-    let isCut = choice.kernel.isGEMM && sums.isTooLongForLibrary
+    let isCut = choice.kernel.isGEMM && sums.isLong
     let termsAtOnce = choice.loops.reduce(1.0) {
       view.loops[$1].strides[0] == 0 ? $0 * Double(view.loops[$1].extent) : $0
     }

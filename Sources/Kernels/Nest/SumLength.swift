@@ -17,12 +17,9 @@ struct SumLength: Sendable {
     terms <= Double(CONVOY_PLAIN_TERMS) ? Int.max : isLong ? Int(CONVOY_RUN) : 8 * Int(CONVOY_RUN)
   }
 
-  /// Whether it is worth a tenth of the time to lose no more than that.
+  /// Whether it is worth a tenth of the time to lose no more than that. Shorter sums OpenBLAS makes as it likes: a few
+  /// hundred products to a running sum, the next added to the first.
   var isLong: Bool { terms > 32_768 }
-
-  /// Sums of so many products of their own that OpenBLAS makes as it likes: a few hundred to a running sum, the
-  /// next added to the first.
-  var isTooLongForLibrary: Bool { isLong }
 
   /// Whether what additions round off is added up too, where so many terms are added up before each: else the sum of
   /// `mostAdditions` of them is plain.

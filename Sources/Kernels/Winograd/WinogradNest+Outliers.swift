@@ -118,7 +118,8 @@ extension WinogradNest {
     return min(12, max(4, results.bitWidth - results.leadingZeroBitCount - 2))
   }
 
-  func noOutliers() -> Outliers {
+  /// With no tile marked yet: `Scan` marks them.
+  func unmarkedTiles() -> Outliers {
     Outliers(rows: rowCount, columns: columns.tiles, runs: layout.runs)
   }
 

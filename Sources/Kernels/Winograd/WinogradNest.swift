@@ -154,7 +154,7 @@ struct WinogradNest: Sendable {
     _ w: UnsafePointer<Element>, _ workspace: UnsafeMutablePointer<Element>,
     _ tapExponents: TapExponents, adding: Bool
   ) {
-    let outliers = noOutliers()
+    let outliers = unmarkedTiles()
     if !hasOneGroup {
       packTaps(0..<outputBlocks, 0..<inputs, w, workspace)
       ThreadPool.run(count: outputBlocks) { transformTaps($0, 0..<inputs, workspace) }
@@ -197,7 +197,7 @@ struct WinogradNest: Sendable {
     into w: UnsafeMutablePointer<Element>, _ x: UnsafePointer<Element>,
     _ y: UnsafePointer<Element>, _ workspace: UnsafeMutablePointer<Element>, adding: Bool
   ) -> Bool {
-    let outliers = noOutliers()
+    let outliers = unmarkedTiles()
     eachGroup(workspace) {
       Scan(self, outliers, run: $0, rows: $1, x, y, nil)
     } body: { group, own, isFirst in
