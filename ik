@@ -1,4 +1,0 @@
-convoy: error: found '-', expected '->'
-  ij,jk-
-       ^
-Fix: write '->'
