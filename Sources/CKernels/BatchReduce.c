@@ -1,5 +1,7 @@
 #include "BatchReduce.h"
 
+#include <limits.h>
+
 #include "LevelTargets.h"
 
 #define SOURCE "BatchReduce.inc"

@@ -20,7 +20,7 @@ struct ConvoyBatchReduce {
   long columns, depth, count;
   const long *a_offsets, *b_offsets;
   long a_k, b_k, b_j, c_j;
-  /// Terms of a run, or LONG_MAX (see `ConvoyPartialSums`); and where what additions to c round off is added up, in
+  /// Terms of a run, or LONG_MAX (see `PartialSums.h`); and where what additions to c round off is added up, in
   /// bytes from each element of c, 0 for nowhere. What is there is added to.
   long run, low;
   /// Whether c is added to; else it is overwritten.

@@ -16,7 +16,7 @@ struct ConvoyDotProducts {
   long rows, columns, depth, count;
   const long *a_offsets, *b_offsets;
   long a_i, b_j, c_i, c_j;
-  /// Terms of a run of each lane (see `ConvoyPartialSums`), or LONG_MAX.
+  /// Terms of a run of each lane (see `PartialSums.h`), or LONG_MAX.
   long run;
   /// Where what additions to c round off is added up, in bytes from each element of c, 0 for nowhere. What is there is
   /// added to.

@@ -16,7 +16,7 @@ struct ConvoyLaneProducts {
   long lanes, columns, depth, count;
   const long *a_offsets, *b_offsets;
   long a_k, b_k, a_j, b_j, c_j, b_i;
-  /// Terms of a run, or LONG_MAX (see `ConvoyPartialSums`); and where what additions to c round off is added up, in
+  /// Terms of a run, or LONG_MAX (see `PartialSums.h`); and where what additions to c round off is added up, in
   /// bytes from each element of c, 0 for nowhere. What is there is added to.
   long run, low;
   /// Whether c is added to; else it is overwritten.

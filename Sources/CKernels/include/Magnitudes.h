@@ -17,6 +17,20 @@ void convoy_magnitudes_f64(
     long rank, const long *extents, ConvoyMagnitude *to, const long *to_strides, const double *from,
     const long *from_strides);
 
+/// counts[e] += how many of from[0], from[step], … < count have the biased exponent e, which is 1 for subnormal numbers
+/// too. Zeros are not counted.
+void convoy_count_exponents_f32(long count, const float *from, long step, long *counts);
+void convoy_count_exponents_f64(long count, const double *from, long step, long *counts);
+
 /// The largest magnitude of elements that follow each other; 0 of none.
 ConvoyMagnitude convoy_largest_f32(long count, const float *from);
 ConvoyMagnitude convoy_largest_f64(long count, const double *from);
+
+/// to[i] = the larger of to[i] and from[i].
+void convoy_raise(long count, ConvoyMagnitude *to, const ConvoyMagnitude *from);
+
+/// The least that is not 0, and the largest; 0 of none.
+struct ConvoyMagnitudeRange {
+  ConvoyMagnitude least, most;
+};
+struct ConvoyMagnitudeRange convoy_magnitude_range(long count, const ConvoyMagnitude *from);

@@ -3,26 +3,17 @@
 #include "VectorTargets.h"
 
 /// The error of one running sum grows with its length: 2²⁵ equal numbers in `float`, added one by one, may come out as
-/// half of their sum. So sums of more than CONVOY_PLAIN_TERMS terms are made of runs, of CONVOY_RUN where they are long, which are put aside
-/// and added up CONVOY_RUNS_ASIDE at a time, before they are added to what the destination holds. Where that happens more
-/// than a few times, what each addition rounds off is added up too, and added at the end. A relative error of
-/// (CONVOY_RUN / 3 + CONVOY_RUNS_ASIDE / 3 + 1)·2⁻²⁴ is the most that equal terms can have then, whatever their number.
+/// half of their sum. So sums of more than CONVOY_PLAIN_TERMS terms are made of runs: of as many terms, or of CONVOY_RUN
+/// where sums are long. Runs are put aside and added up CONVOY_RUNS_ASIDE at a time, before they are added to what the
+/// destination holds. Where that happens more than a few times, what each addition rounds off is added up too, and added
+/// at the end. A relative error of (CONVOY_RUN / 3 + CONVOY_RUNS_ASIDE / 3 + 1)·2⁻²⁴ is the most that equal terms can
+/// have then, whatever their number.
 ///
 /// (Runs: Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 4.2; what additions round off: Ogita, Rump
 /// and Oishi, Accurate sum and dot product, 2005.)
 #define CONVOY_PLAIN_TERMS 512
 #define CONVOY_RUN 32
 #define CONVOY_RUNS_ASIDE 12
-
-/// Where a kernel is in a sum.
-struct ConvoyPartialSums {
-  /// Terms until the run is put aside.
-  long left;
-  /// Runs that have been.
-  long aside;
-  /// Whether what the destination holds is part of the sum.
-  int adding;
-};
 
 /// c[i] += low[i], but for what is not finite: it stands for nothing that was lost.
 void convoy_settle_f32(long count, float *c, const float *low);

@@ -9,20 +9,23 @@ extension BlockedNest {
   ) {
     // The tile's own loop, where it is not summed, is the first of the levels, and has as many indices
     // as the tile.
-    var loops = levels.enumerated().map { number, level in
+    let outside = levels.enumerated().map { number, level in
       number == 0 && !isTileSummed ? level.limited(to: tile) : level
     }
     let hasBlocks = kernel == .batchReduce
-    let blocks = lanesInside ? loops.count : 0
-    if hasBlocks { loops.insert(laneLevel, at: blocks) }
+    let blocks = lanesInside ? outside.count : 0
+    let loops =
+      hasBlocks ? outside[..<blocks] + [laneLevel] + outside[blocks...] : outside
     let calls = loops.reduce(1) { $0 * $1.count }
     let nanoseconds = self.nanoseconds * Double(tile) / Double(max(1, tileExtent))
     // Where calls are few, columns are divided too, by what the kernel takes at a time.
     let columnParts =
       calls >= 16 ? 1 : min((columns.count + 23) / 24, ThreadPool.parts(nanoseconds: nanoseconds))
     let count = isTileSummed ? listPerTile * tile : listPerTile
+    nonisolated(unsafe) let (d, a, b) = (d, a, b)
     aOffsets.withUnsafeBufferPointer { aOffsets in
       bOffsets.withUnsafeBufferPointer { bOffsets in
+        nonisolated(unsafe) let (aOffsets, bOffsets) = (aOffsets, bOffsets)
         ThreadPool.run(over: calls * columnParts, nanoseconds: nanoseconds) { part in
           var walk = LoopWalk(loops, start: part.lowerBound % calls)
           var index = part.lowerBound

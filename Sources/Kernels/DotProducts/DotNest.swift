@@ -55,8 +55,9 @@ struct DotNest: Sendable {
     into destination: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
     _ q: UnsafePointer<Element>, low: Int, adding: Bool
   ) {
-    let a = (rowSource == 1 ? p : q) + aBase
-    let b = (rowSource == 1 ? q : p) + bBase
+    nonisolated(unsafe) let destination = destination
+    nonisolated(unsafe) let a = (rowSource == 1 ? p : q) + aBase
+    nonisolated(unsafe) let b = (rowSource == 1 ? q : p) + bBase
     let matrices = levels.reduce(1) { $0 * $1.count }
     // Where rows are few, matrices are divided; else rows of all matrices, which may have them in common.
     guard rows.count >= 32 || matrices == 1 else {

@@ -38,7 +38,7 @@ extension LoweredStridedNest {
 
   /// How far from each element of the destination, in bytes, is what additions to it round off, and its part of a
   /// short product; 0: nowhere.
-  fileprivate struct Places {
+  fileprivate struct Places: Sendable {
     var low: Int
     var product: Int
   }
@@ -49,6 +49,7 @@ extension LoweredStridedNest {
     _ d: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>, _ q: UnsafePointer<Element>,
     _ places: Places, beta: Element
   ) {
+    nonisolated(unsafe) let (d, p, q) = (d, p, q)
     if case .strided(let count, let strides)? = levels.first, isDivisible(strides[0]) {
       return ThreadPool.run(over: count, nanoseconds: nanoseconds) { range in
         for index in range {

@@ -14,7 +14,8 @@ struct SumLength: Sendable {
 
   /// Terms of one running sum: all where they are few, and where they are many so few that a millionth is not lost.
   var run: Int {
-    terms <= Double(CONVOY_PLAIN_TERMS) ? Int.max : isLong ? Int(CONVOY_RUN) : 8 * Int(CONVOY_RUN)
+    terms <= Double(CONVOY_PLAIN_TERMS)
+      ? Int.max : isLong ? Int(CONVOY_RUN) : Int(CONVOY_PLAIN_TERMS)
   }
 
   /// Whether it is worth a tenth of the time to lose no more than that. Shorter sums OpenBLAS makes as it likes: a few
@@ -42,6 +43,7 @@ extension TensorElement {
   static func settleAll(
     _ sums: UnsafeMutablePointer<Self>, low: UnsafeMutablePointer<Self>, count: Int
   ) {
+    nonisolated(unsafe) let (sums, low) = (sums, low)
     ThreadPool.run(over: count, unit: 1024, nanoseconds: 0.2 * Double(count)) {
       settle(sums + $0.lowerBound, low: low + $0.lowerBound, count: $0.count)
     }

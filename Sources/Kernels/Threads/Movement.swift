@@ -5,8 +5,9 @@ enum Movement {
     adding: Bool = false, extents: [Int], to: UnsafeMutablePointer<Element>, _ toStrides: [Int],
     from: UnsafePointer<Element>, _ fromStrides: [Int]
   ) {
-    func part(_ extents: [Int], _ to: UnsafeMutablePointer<Element>, _ from: UnsafePointer<Element>)
-    {
+    @Sendable func part(
+      _ extents: [Int], _ to: UnsafeMutablePointer<Element>, _ from: UnsafePointer<Element>
+    ) {
       if adding {
         Element.add(extents: extents, to: to, toStrides, from: from, fromStrides)
       } else {
@@ -29,6 +30,7 @@ enum Movement {
     }
     // Vectors, and the squares of a transposition, stay whole.
     let unit = extents[cut] >= 256 ? 16 : 1
+    nonisolated(unsafe) let (to, from) = (to, from)
     ThreadPool.run(over: extents[cut], unit: unit, nanoseconds: nanoseconds) { range in
       var extents = extents
       extents[cut] = range.count
@@ -40,8 +42,18 @@ enum Movement {
   static func fillWithZeros<Element: TensorElement>(
     _ start: UnsafeMutablePointer<Element>, count: Int
   ) {
+    nonisolated(unsafe) let start = start
     ThreadPool.run(over: count, unit: 1024, nanoseconds: 0.1 * Double(count)) {
       (start + $0.lowerBound).fillWithZeros(count: $0.count)
     }
+  }
+}
+
+extension TensorElement {
+  /// Adds elements to others, divided over threads.
+  public static func addAll(
+    _ terms: UnsafePointer<Self>, to sums: UnsafeMutablePointer<Self>, count: Int
+  ) {
+    Movement.move(adding: true, extents: [count], to: sums, [1], from: terms, [1])
   }
 }

@@ -12,6 +12,9 @@ struct WindowMagnitudes {
   private var lines: [ConvoyMagnitude]
   private let rows: Side
   private let columns: Side
+  /// Of the pixels of a sample with all channels, and how the magnitudes of all channels lie on one.
+  private let extents: [Int]
+  private let pixelStrides: [Int]
 
   /// One side of the window: results, and the data indices that each reads.
   struct Side {
@@ -43,8 +46,10 @@ struct WindowMagnitudes {
     }
   }
 
-  init(rows: Side, columns: Side) {
+  init(rows: Side, columns: Side, channels: [Int]) {
     (self.rows, self.columns) = (rows, columns)
+    extents = [rows.extent, columns.extent] + channels
+    pixelStrides = [columns.extent, 1] + channels.map { _ in 0 }
     pixels = Array(repeating: 0, count: rows.extent * columns.extent)
     lines = Array(repeating: 0, count: rows.count * columns.extent)
     largest = Array(repeating: 0, count: rows.count * columns.count)
@@ -59,20 +64,19 @@ struct WindowMagnitudes {
     for index in pixels.indices { pixels[index] = 0 }
     for index in lines.indices { lines[index] = 0 }
     for index in largest.indices { largest[index] = 0 }
-    let (rows, columns) = (self.rows, self.columns)
+    let (rows, columns, extents, strides) = (self.rows, self.columns, self.extents, pixelStrides)
     let width = columns.extent
     pixels.withUnsafeMutableBufferPointer { pixels in
       guard let pixels = pixels.baseAddress else { return }
       Element.magnitudes(
-        extents: [rows.extent, columns.extent] + copy.channels, to: pixels,
-        [width, 1] + copy.channels.map { _ in 0 }, from: start, copy.strides)
+        extents: extents, to: pixels, strides, from: start, copy.strides)
     }
     lines.withUnsafeMutableBufferPointer { lines in
       pixels.withUnsafeBufferPointer { pixels in
         for run in rows.runs {
           let from = pixels.baseAddress.map { $0 + (run.results.lowerBound + run.shift) * width }
           let to = lines.baseAddress.map { $0 + run.results.lowerBound * width }
-          raise(to, from, count: run.results.count * width)
+          convoy_raise(run.results.count * width, to, from)
         }
       }
     }
@@ -83,19 +87,12 @@ struct WindowMagnitudes {
             let first = run.results.lowerBound
             let from = lines.baseAddress.map { $0 + row * width + first + run.shift }
             let to = largest.baseAddress.map { $0 + row * columns.count + first }
-            raise(to, from, count: run.results.count)
+            convoy_raise(run.results.count, to, from)
           }
         }
       }
     }
   }
-}
-
-private func raise(
-  _ to: UnsafeMutablePointer<ConvoyMagnitude>?, _ from: UnsafePointer<ConvoyMagnitude>?, count: Int
-) {
-  guard let to, let from else { return }
-  for index in 0..<count { to[index] = max(to[index], from[index]) }
 }
 
 /// How many of some numbers have each exponent.
@@ -109,11 +106,23 @@ struct ExponentCounts {
     if exponent > 0 { counts[min(exponent, counts.count - 1)] += 1 }
   }
 
+  /// Counts every so manieth of some elements.
+  mutating func add<Element: TensorElement>(
+    _ start: UnsafePointer<Element>, count: Int, step: Int
+  ) {
+    counts.withUnsafeMutableBufferPointer {
+      guard let counts = $0.baseAddress else { return }
+      Element.kernels.countExponents(count, start, step, counts)
+    }
+  }
+
   mutating func clear() { for index in counts.indices { counts[index] = 0 } }
+
+  var total: Int { counts.reduce(0, +) }
 
   /// At least half of the numbers have this exponent or a larger one; 0 of none.
   var median: Int {
-    let count = counts.reduce(0, +)
+    let count = total
     var below = 0
     for (exponent, number) in counts.enumerated() where number > 0 {
       below += number

@@ -8,8 +8,9 @@ import CKernels
 /// its own, is computed as it is defined. So is one that holds what is not finite, and where products come near to
 /// the ends of what floating point can hold.
 extension WinogradNest {
-  /// Marks of tiles, [row][column], rows counted through all samples. Each run of groups marks its own.
-  final class Outliers {
+  /// Marks of tiles, [row][column], rows counted through all samples. Each run of groups marks its own, and reads no other's: so
+  /// threads share them unlocked.
+  final class Outliers: @unchecked Sendable {
     private let marks: UnsafeMutableBufferPointer<Bool>
     private let finite: UnsafeMutableBufferPointer<Bool>
     private let columns: Int
@@ -74,9 +75,12 @@ extension WinogradNest {
       (self.nest, self.outliers, self.run, runRows) = (nest, outliers, run, rows)
       (self.x, self.y, self.taps) = (x, y, taps)
       next = rows.lowerBound / nest.rows.tiles
-      windows = WindowMagnitudes(rows: .init(data: nest.rows), columns: .init(data: nest.columns))
+      windows = WindowMagnitudes(
+        rows: .init(data: nest.rows), columns: .init(data: nest.columns),
+        channels: nest.data.channels)
       results = WindowMagnitudes(
-        rows: .init(results: nest.rows), columns: .init(results: nest.columns))
+        rows: .init(results: nest.rows), columns: .init(results: nest.columns),
+        channels: nest.results.channels)
     }
 
     /// Marks the tiles of all samples that a group comes to.
@@ -197,33 +201,18 @@ extension WinogradNest {
     let count = tapExtents.reduce(1, *)
     let largest = Element.exponent(of: Element.largestMagnitude(w, count: count))
     var counts = ExponentCounts(limit: Element.infiniteExponent)
-    // An odd step: it meets every tap.
-    let step = max(1, count / 4096) | 1
-    var sampled = 0
-    for index in stride(from: 0, to: count, by: step) {
-      let exponent = Element.exponent(of: Element.largestMagnitude(w + index, count: 1))
-      counts.add(exponent)
-      sampled += exponent > 0 ? 1 : 0
-    }
-    if sampled < 64 && step > 1 {
+    // By no multiple of 2 or 3, so that all taps and channels are met.
+    var step = max(1, count / 1024)
+    while step > 1 && (step.isMultiple(of: 2) || step.isMultiple(of: 3)) { step += 1 }
+    counts.add(w, count: count, step: step)
+    if counts.total < 64 && step > 1 {
       counts.clear()
-      for index in 0..<count {
-        counts.add(Element.exponent(of: Element.largestMagnitude(w + index, count: 1)))
-      }
+      counts.add(w, count: count, step: 1)
     }
     return TapExponents(median: counts.median, largest: largest)
   }
 }
 
 extension [ConvoyMagnitude] {
-  /// The least that is not 0, and the largest; 0 where all are.
-  fileprivate var range: (least: ConvoyMagnitude, most: ConvoyMagnitude) {
-    var (least, most) = (ConvoyMagnitude.max, ConvoyMagnitude(0))
-    for magnitude in self {
-      // 0 becomes the largest of all.
-      least = Swift.min(least, magnitude &- 1)
-      most = Swift.max(most, magnitude)
-    }
-    return (least &+ 1, most)
-  }
+  fileprivate var range: ConvoyMagnitudeRange { convoy_magnitude_range(count, self) }
 }

@@ -16,27 +16,28 @@ extension WinogradNest {
   /// Runs of a few tile rows, divided over threads: each has its own place among the copies.
   ///
   /// - Parameter channels: of the tensor that is copied.
-  private func eachPart(_ group: Range<Int>, channels: Int, _ body: (Part) -> Void) {
-    var parts: [Part] = []
-    parts.reserveCapacity(group.count)
+  private func eachPart(_ group: Range<Int>, channels: Int, _ body: @Sendable (Part) -> Void) {
+    var divided: [Part] = []
+    divided.reserveCapacity(group.count)
     var start = group.lowerBound
     while start < group.upperBound {
       let sample = start / rows.tiles
       let end = min(group.upperBound, (sample + 1) * rows.tiles, start + rows.tilesPerPart)
       let first = sample * rows.tiles
-      parts.append(
+      divided.append(
         Part(
           sample: sample, rows: start - first..<end - first, first: start - group.lowerBound,
-          number: parts.count))
+          number: divided.count))
       start = end
     }
+    let parts = divided
     let nanoseconds = 1.5 * Double(points * group.count * columns.tiles * channels / Self.lanes)
     ThreadPool.run(over: parts.count, nanoseconds: nanoseconds) { range in
       for part in range { body(parts[part]) }
     }
   }
 
-  private func shape(
+  func shape(
     _ side: ConvoyWinogradSide, from: (row: Int, column: Int), to: (row: Int, column: Int),
     count: (Int, Int), fromStep: (Int, Int), toStep: (Int, Int)
   ) -> ConvoyWinograd {
@@ -54,6 +55,7 @@ extension WinogradNest {
     let strides = [width, channels] + data.packedChannels
     let columnRuns = Runs(
       columns.start, columns.dataCount(columns.tiles), columns.dataExtent, columns.isCircular)
+    nonisolated(unsafe) let (x, workspace) = (x, workspace)
     eachPart(group, channels: channels) { part in
       // Parts share the rows between them, of which each has a copy.
       let copied = part.first * rows.results + part.number * (rows.taps - 1)
@@ -111,6 +113,7 @@ extension WinogradNest {
     let width = columns.results * columns.tiles * channels
     let strides = [width, channels] + results.packedChannels
     let columnRuns = Runs(0, columns.results * columns.tiles, columns.extent, false)
+    nonisolated(unsafe) let (y, workspace) = (y, workspace)
     eachPart(group, channels: channels) { part in
       let copy = workspace + layout.copies + part.first * rows.results * width
       let runs = Runs(
@@ -138,8 +141,16 @@ extension WinogradNest {
     to packed: UnsafeMutablePointer<Element>, _ strides: [Int], _ rows: Runs, _ columns: Runs
   ) {
     let from = given + copy.samples[sample]
-    if rows.covered < rows.count || columns.covered < columns.count {
-      packed.fillWithZeros(count: rows.count * strides[0])
+    let (above, below) = rows.outside
+    let (left, right) = columns.outside
+    packed.fillWithZeros(count: above * strides[0])
+    (packed + (rows.count - below) * strides[0]).fillWithZeros(count: below * strides[0])
+    if left + right > 0 {
+      for row in above..<rows.count - below {
+        let line = packed + row * strides[0]
+        line.fillWithZeros(count: left * strides[1])
+        (line + (columns.count - right) * strides[1]).fillWithZeros(count: right * strides[1])
+      }
     }
     var extents = [0, 0] + copy.channels
     rows.each { row in
@@ -163,9 +174,9 @@ extension WinogradNest {
   /// The runs that a range of indices consists of: one, if it does not wrap. Parts are many and small, so
   /// no list is made of that.
   private struct Runs {
-    /// Indices of the copy, and those that the tensor has.
+    /// Indices of the copy, and of them those before and after what the tensor has.
     let count: Int
-    let covered: Int
+    let outside: (before: Int, after: Int)
     private let first: Run
     private let others: [Run]
 
@@ -173,8 +184,10 @@ extension WinogradNest {
       self.count = count
       guard circular else {
         let low = max(0, start)
-        covered = max(0, min(extent, start + count) - low)
-        first = Run(from: low, to: low - start, count: covered)
+        let covered = max(0, min(extent, start + count) - low)
+        let before = covered > 0 ? low - start : count
+        outside = (before, count - before - covered)
+        first = Run(from: low, to: before, count: covered)
         others = []
         return
       }
@@ -183,7 +196,7 @@ extension WinogradNest {
       ).map {
         Run(from: start + $0.start - $0.wraps * extent, to: $0.start, count: $0.length)
       }
-      covered = others.reduce(0) { $0 + $1.count }
+      outside = (0, 0)
       first = Run(from: 0, to: 0, count: 0)
     }
 
@@ -191,86 +204,6 @@ extension WinogradNest {
       if first.count > 0 { body(first) }
       for run in others { body(run) }
     }
-  }
-
-  /// Copies the taps of some blocks and inputs with their outputs innermost.
-  func packTaps<Element: TensorElement>(
-    _ blocks: Range<Int>, _ inputs: Range<Int>, _ w: UnsafePointer<Element>,
-    _ workspace: UnsafeMutablePointer<Element>
-  ) {
-    eachTapBox(blocks, inputs) { extents, given, packed in
-      Movement.move(
-        extents: extents, to: workspace + layout.packedTaps + packed, packedTapStrides,
-        from: w + given, tapStrides)
-    }
-  }
-
-  func unpackTaps<Element: TensorElement>(
-    _ blocks: Range<Int>, _ inputs: Range<Int>, _ w: UnsafeMutablePointer<Element>,
-    _ workspace: UnsafeMutablePointer<Element>, adding: Bool
-  ) {
-    eachTapBox(blocks, inputs) { extents, given, packed in
-      Movement.move(
-        adding: adding, extents: extents, to: w + given, tapStrides,
-        from: UnsafePointer(workspace + layout.packedTaps + packed), packedTapStrides)
-    }
-  }
-
-  /// The taps of some blocks and inputs as boxes of the modes that inputs and outputs are made of.
-  ///
-  /// - Parameter body: is called with a box's extents and where it starts, in the tensor and in the packed taps.
-  private func eachTapBox(
-    _ blocks: Range<Int>, _ inputs: Range<Int>, _ body: ([Int], Int, Int) -> Void
-  ) {
-    let lanes = Self.lanes
-    let outputs = blocks.lowerBound * lanes..<min(blocks.upperBound * lanes, self.outputs)
-    let taps = Array(tapExtents[..<2])
-    let inputStrides = tapStrides[2..<2 + data.channels.count]
-    let outputStrides = tapStrides[(2 + data.channels.count)...]
-    for input in IndexBox.boxes(inputs, of: data.channels[...]) {
-      for output in IndexBox.boxes(outputs, of: results.channels[...]) {
-        body(
-          taps + input.extents + output.extents,
-          input.offset(inputStrides) + output.offset(outputStrides),
-          (input.first - inputs.lowerBound) * packedInputStep + output.first - outputs.lowerBound)
-      }
-    }
-  }
-
-  func transformTaps<Element: TensorElement>(
-    _ block: Int, _ inputs: Range<Int>, _ workspace: UnsafeMutablePointer<Element>
-  ) {
-    let (steps, first) = tapSteps
-    let tiles = shape(
-      convoy_winograd_taps, from: steps, to: (columns.points * layout.tapPlane, layout.tapPlane),
-      count: (inputs.count, 1), fromStep: (packedInputStep, 0), toStep: (Self.lanes, 0))
-    Element.winograd(
-      tiles, workspace + layout.packedTaps + packedBlock(block) + first,
-      workspace + layout.taps + tapBlock(block))
-  }
-
-  func untransformTaps<Element: TensorElement>(
-    _ block: Int, _ inputs: Range<Int>, _ workspace: UnsafeMutablePointer<Element>
-  ) {
-    let (steps, first) = tapSteps
-    let tiles = shape(
-      convoy_winograd_to_taps, from: (columns.points * layout.tapPlane, layout.tapPlane),
-      to: steps, count: (inputs.count, 1), fromStep: (Self.lanes, 0), toStep: (packedInputStep, 0))
-    Element.winograd(
-      tiles, workspace + layout.taps + tapBlock(block),
-      workspace + layout.packedTaps + packedBlock(block) + first)
-  }
-
-  /// Where a block is in a row of the packed taps.
-  private func packedBlock(_ block: Int) -> Int { block % layout.packedBlocks * Self.lanes }
-
-  /// Steps from tap to tap in the packed taps, and where the first is: at the end if they are reversed.
-  private var tapSteps: (steps: (row: Int, column: Int), first: Int) {
-    let (row, column) = (packedTapStrides[0], packedTapStrides[1])
-    return (
-      (rows.isReversed ? -row : row, columns.isReversed ? -column : column),
-      (rows.isReversed ? 2 * row : 0) + (columns.isReversed ? 2 * column : 0)
-    )
   }
 
   /// - Parameter copies: the workspace where the copies of results are.
@@ -281,6 +214,7 @@ extension WinogradNest {
     let channels = padded(outputs)
     let width = columns.results * columns.tiles * channels
     let nanoseconds = 1.5 * Double(points * rowCount * columns.tiles)
+    nonisolated(unsafe) let (workspace, copies) = (workspace, copies)
     ThreadPool.run(over: rowCount, nanoseconds: nanoseconds) { range in
       let tiles = shape(
         convoy_winograd_to_results,
@@ -303,6 +237,7 @@ extension WinogradNest {
     let channels = padded(outputs)
     let width = columns.results * columns.tiles * channels
     let store = adding ? Element.add : Element.permute
+    nonisolated(unsafe) let (y, workspace) = (y, workspace)
     let strides = [width, channels] + results.packedChannels
     eachPart(group, channels: channels) { part in
       let first = rows.results * part.rows.lowerBound

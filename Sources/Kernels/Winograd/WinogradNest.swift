@@ -91,49 +91,6 @@ struct WinogradNest: Sendable {
   /// take; within one group threads would meet too often.
   static func runs(groups: Int) -> Int { groups >= 8 ? 4 : groups >= 2 ? 2 : 1 }
 
-  /// Where things lie in the workspace, in elements. A point's plane is not a multiple of a page, nor a
-  /// tile's of half of one, or all points of a tile, and all tiles of a point, would want the same lines of
-  /// the first-level cache.
-  struct Workspace: Sendable {
-    /// Runs of groups, and elements from the place of one to that of the next.
-    var runs = 1
-    var runStep = 0
-    /// Blocks of outputs that a point's product makes before the next point's: while they are made, the
-    /// point's data stay in the first-level cache.
-    var blocks = 1
-    /// Inputs whose taps are packed and transformed at a time: all, unless there is one group of few tiles.
-    var inputsAtOnce = 0
-    /// Of how many blocks taps are packed at a time.
-    var packedBlocks = 1
-    /// Of one group: parts of its blocks, each with its own taps and what is made of them, and elements from one's
-    /// place to that of the next.
-    var parts = 1
-    var partStep = 0
-    /// Of the first run: copies of data, and of results: one after the other, never together.
-    var copies = 0
-    /// Points of the data: [point][tile][input].
-    var data = 0
-    var dataPlane = 0
-    /// From tile to tile.
-    var dataTile = 0
-    /// Points of the results, [block][point][tile][lane]: for taps' gradients of all blocks.
-    var results = 0
-    var resultPlane = 0
-    var resultBlock = 0
-    /// Points of the taps, [block][point][input][lane]: all blocks, or `blocks` of them if there is one
-    /// group. For results all runs have them in common, of the taps' gradients each has its own.
-    var taps = 0
-    var tapPlane = 0
-    var tapBlock = 0
-    /// Of many groups, what additions to the taps' gradients round off, each run's own.
-    var tapLow: Int?
-    /// Taps with the outputs innermost, [input][row][column][output] or [row][column][input][output].
-    var packedTaps = 0
-    /// One tile that is computed directly, of each part.
-    var direct = 0
-    var count = 0
-  }
-
   /// - Returns: `false` where the source without the data has what is not finite; nothing is written then.
   func run<Element: TensorElement>(
     into destination: UnsafeMutablePointer<Element>, _ p: UnsafePointer<Element>,
@@ -155,6 +112,7 @@ struct WinogradNest: Sendable {
     _ tapExponents: TapExponents, adding: Bool
   ) {
     let outliers = unmarkedTiles()
+    nonisolated(unsafe) let (x, y, w, workspace) = (x, y, w, workspace)
     if !hasOneGroup {
       packTaps(0..<outputBlocks, 0..<inputs, w, workspace)
       ThreadPool.run(count: outputBlocks) { transformTaps($0, 0..<inputs, workspace) }
@@ -163,7 +121,9 @@ struct WinogradNest: Sendable {
       Scan(self, outliers, run: $0, rows: $1, x, nil, tapExponents)
     } body: { group, own, _ in
       loadData(group, x, own)
+      nonisolated(unsafe) let own = own
       eachBlocks(own) { blocks, part in
+        nonisolated(unsafe) let part = part
         for first in stride(from: 0, to: inputs, by: layout.inputsAtOnce) {
           let some = first..<min(first + layout.inputsAtOnce, inputs)
           if hasOneGroup {
@@ -198,6 +158,7 @@ struct WinogradNest: Sendable {
     _ y: UnsafePointer<Element>, _ workspace: UnsafeMutablePointer<Element>, adding: Bool
   ) -> Bool {
     let outliers = unmarkedTiles()
+    nonisolated(unsafe) let (x, y, w, workspace) = (x, y, w, workspace)
     eachGroup(workspace) {
       Scan(self, outliers, run: $0, rows: $1, x, y, nil)
     } body: { group, own, isFirst in
@@ -207,7 +168,9 @@ struct WinogradNest: Sendable {
       if isFirst, let low = layout.tapLow {
         (own + low).fillWithZeros(count: layout.tapBlock * outputBlocks)
       }
+      nonisolated(unsafe) let own = own
       eachBlocks(own) { blocks, part in
+        nonisolated(unsafe) let part = part
         for first in stride(from: 0, to: inputs, by: layout.inputsAtOnce) {
           let some = first..<min(first + layout.inputsAtOnce, inputs)
           multiply(
@@ -260,11 +223,13 @@ struct WinogradNest: Sendable {
   ///   - body: is called with a group, the workspace of its run, and whether it is the run's first; no more in a run
   ///     that meets what is not finite and must be.
   private func eachGroup<Element: TensorElement>(
-    _ workspace: UnsafeMutablePointer<Element>, scan: (Int, Range<Int>) -> Scan<Element>,
-    body: (Range<Int>, UnsafeMutablePointer<Element>, Bool) -> Void
+    _ workspace: UnsafeMutablePointer<Element>,
+    scan: @Sendable (Int, Range<Int>) -> Scan<Element>,
+    body: @Sendable (Range<Int>, UnsafeMutablePointer<Element>, Bool) -> Void
   ) {
+    nonisolated(unsafe) let workspace = workspace
     let groups = (rowCount + groupRows - 1) / groupRows
-    func run(_ run: Int) {
+    @Sendable func run(_ run: Int) {
       let first = run * groups / layout.runs
       let end = (run + 1) * groups / layout.runs
       var scan = scan(run, first * groupRows..<min(end * groupRows, rowCount))
@@ -286,10 +251,11 @@ struct WinogradNest: Sendable {
   /// - Parameter body: is called with blocks of outputs, and the workspace of their part.
   private func eachBlocks<Element: TensorElement>(
     _ own: UnsafeMutablePointer<Element>,
-    _ body: (Range<Int>, UnsafeMutablePointer<Element>) -> Void
+    _ body: @Sendable (Range<Int>, UnsafeMutablePointer<Element>) -> Void
   ) {
+    nonisolated(unsafe) let own = own
     let count = (outputBlocks + layout.blocks - 1) / layout.blocks
-    func run(_ part: Int) {
+    @Sendable func run(_ part: Int) {
       for number in part * count / layout.parts..<(part + 1) * count / layout.parts {
         let first = number * layout.blocks
         body(
@@ -301,38 +267,6 @@ struct WinogradNest: Sendable {
       ThreadPool.run(count: layout.parts, run)
     } else {
       for part in 0..<layout.parts { run(part) }
-    }
-  }
-
-  /// Matrices of all points, and steps from point to point and from block to block.
-  private struct PointMatrices<Element> {
-    let start: UnsafeMutablePointer<Element>
-    let plane: Int
-    let block: Int
-  }
-
-  /// c[column, lane] = Σ_k a[k, lane]·b[k, column] at every point, for so many blocks of lanes.
-  private func multiply<Element: TensorElement>(
-    columns: Int, depth: Int, a: PointMatrices<Element>, aStep: Int, b: PointMatrices<Element>,
-    bDepth: Int, bColumn: Int, c: PointMatrices<Element>, low: Int = 0, blocks: Int, adding: Bool
-  ) {
-    let terms = writesTaps ? rowCount * self.columns.tiles : inputs
-    let run = SumLength(terms: Double(terms)).run
-    var zero = 0
-    withUnsafePointer(to: &zero) { zero in
-      let shape = ConvoyBatchReduce(
-        level: context.level, lanes: Self.lanes, columns: columns, depth: depth, count: 1,
-        a_offsets: zero,
-        b_offsets: zero, a_k: aStep, b_k: bDepth, b_j: bColumn, c_j: Self.lanes, run: run,
-        low: low,
-        adding: adding ? 1 : 0, repeats: blocks, a_r: a.block, b_r: b.block, c_r: c.block)
-      let nanoseconds = 0.1 * Double(points) * Double(columns) * Double(depth) * Double(blocks)
-      ThreadPool.run(over: points, nanoseconds: nanoseconds) { points in
-        for point in points {
-          Element.batchReduce(
-            shape, a.start + point * a.plane, b.start + point * b.plane, c.start + point * c.plane)
-        }
-      }
     }
   }
 }
