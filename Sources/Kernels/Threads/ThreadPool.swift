@@ -59,7 +59,7 @@ public enum ThreadPool {
   /// Within the body of another loop the caller makes the calls, with the threads that have none of the
   /// outer loop left: so no thread waits while the last calls of a loop of few and long ones run. A third
   /// loop within, or one of another thread outside the pool meanwhile, runs on its caller.
-  public static func run(count: Int, _ body: (Int) -> Void) {
+  public static func run(count: Int, _ body: @Sendable (Int) -> Void) {
     guard count > 1, convoy_threads_count() > 1 else {
       for index in 0..<max(0, count) { body(index) }
       return
@@ -74,7 +74,7 @@ public enum ThreadPool {
   }
 
   private struct Work {
-    let body: (Int) -> Void
+    let body: @Sendable (Int) -> Void
   }
 
   /// Calls the body for ranges that together are 0 ..< `count`, each a multiple of `unit` but for the
@@ -82,7 +82,7 @@ public enum ThreadPool {
   ///
   /// - Parameter nanoseconds: of all the work, roughly; a function of shapes.
   public static func run(
-    over count: Int, unit: Int = 1, nanoseconds: Double, _ body: (Range<Int>) -> Void
+    over count: Int, unit: Int = 1, nanoseconds: Double, _ body: @Sendable (Range<Int>) -> Void
   ) {
     let units = (count + unit - 1) / unit
     let parts = min(units, parts(nanoseconds: nanoseconds))

@@ -67,6 +67,7 @@ public struct Dataset: Hashable, Sendable {
       pixels.withUnsafeBufferPointer { pixels in
         table.withUnsafeBufferPointer { table in
           let indices = Array(indices)
+          nonisolated(unsafe) let (elements, pixels, table) = (elements, pixels, table)
           let nanoseconds = 0.8 * Double(indices.count * size)
           ThreadPool.run(over: indices.count, nanoseconds: nanoseconds) { samples in
             for sample in samples {

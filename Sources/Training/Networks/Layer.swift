@@ -6,12 +6,14 @@ import Synchronization
 
 /// A trainable tensor with its gradient.
 ///
-/// A class, for a layer and the optimizer refer to the same one.
+/// A class, for a layer and the optimizer refer to the same one. Who runs the network changes it between passes
+/// only; during one, threads read the value and add to the gradient by `accumulate`, one at a time: hence
+/// `@unchecked Sendable`.
 ///
 /// ```swift
 /// let shift = Parameter(name: "norm1.shift", value: Tensor(shape: [32]), decays: false)
 /// ```
-public final class Parameter {
+public final class Parameter: @unchecked Sendable {
   /// Unique in its network and stable between runs: the key in checkpoints, e.g. `conv2.r1_t`.
   public let name: String
   public var value: Tensor<Float>
@@ -39,8 +41,8 @@ public final class Parameter {
   ///
   /// - Parameter tile: the samples that it is of, between `beginTiles` and `endTiles`.
   func accumulate(_ term: Tensor<Float>, tile: Int? = nil) {
-    guard let tile else { return add(term) }
     order.withLock { order in
+      guard let tile else { return add(term) }
       order.waiting[tile] = term
       while let term = order.waiting.removeValue(forKey: order.next) {
         add(term)
@@ -101,7 +103,7 @@ public struct Pass: Sendable {
 
 /// From the gradient of a layer's output to that of its input; adds the layer's parameter gradients
 /// to `Parameter.gradient`. `nil` where nothing before the layer needs a gradient.
-public typealias Pullback = (_ outputGradient: Tensor<Float>) throws -> Tensor<Float>?
+public typealias Pullback = @Sendable (_ outputGradient: Tensor<Float>) throws -> Tensor<Float>?
 
 /// One layer of a network. Images are `bhws`: batch, height, width, channels (channels last).
 ///
@@ -109,7 +111,7 @@ public typealias Pullback = (_ outputGradient: Tensor<Float>) throws -> Tensor<F
 /// let (y, pullback) = try layer.forward(x, pass)
 /// let inputGradient = try pullback(outputGradient)  // and adds to layer.parameters' gradients
 /// ```
-public protocol Layer: AnyObject {
+public protocol Layer: AnyObject, Sendable {
   /// Trained by the optimizer.
   var parameters: [Parameter] { get }
   /// Kept in checkpoints but not trained: running statistics.

@@ -1,4 +1,5 @@
 import Kernels
+import Synchronization
 
 /// Layers one after the other.
 ///
@@ -65,9 +66,9 @@ public final class Network {
       if pass.isTraining { pullbacks.append(pullback) }
     }
     guard pass.isTraining else { return (activations, noPullback("network")) }
-    let once = Once("network")
+    let kept = UsedOnce(pullbacks, name: "network")
     let pullback: Pullback = { outputGradient in
-      try once.use()
+      var pullbacks = try kept.take()
       var gradient: Tensor<Float>? = outputGradient
       while let pullback = pullbacks.popLast() {
         guard let outputGradient = gradient else { return nil }
@@ -79,16 +80,24 @@ public final class Network {
   }
 }
 
-/// What may be done once.
-final class Once {
+/// What a pullback uses up.
+final class UsedOnce<Value: Sendable>: Sendable {
   private let name: String
-  private var isUsed = false
+  private let value: Mutex<Value?>
 
-  init(_ name: String) { self.name = name }
+  init(_ value: Value, name: String) {
+    self.name = name
+    self.value = Mutex(value)
+  }
 
-  func use() throws(NetworkError) {
-    guard !isUsed else { throw .pullbackUsed(layer: name) }
-    isUsed = true
+  /// - Throws: `NetworkError.pullbackUsed` from the second time on.
+  func take() throws -> Value {
+    let taken = value.withLock { value in
+      defer { value = nil }
+      return value
+    }
+    guard let taken else { throw NetworkError.pullbackUsed(layer: name) }
+    return taken
   }
 }
 

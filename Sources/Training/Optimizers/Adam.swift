@@ -48,9 +48,10 @@ public struct Adam: GradientOptimizer {
         mean[parameter].withMutableElements { mean in
           variance[parameter].withMutableElements { variance in
             parameter.value.withMutableElements { value in
-              guard let g = gradient.baseAddress, let m = mean.baseAddress,
-                let v = variance.baseAddress, let w = value.baseAddress
+              guard let gradient = gradient.baseAddress, let mean = mean.baseAddress,
+                let variance = variance.baseAddress, let start = value.baseAddress
               else { return }
+              nonisolated(unsafe) let (g, m, v, w) = (gradient, mean, variance, start)
               let (beta1, beta2, epsilon) = (beta1, beta2, epsilon)
               let count = value.count
               ThreadPool.run(over: count, unit: 1024, nanoseconds: 1 * Double(count)) {

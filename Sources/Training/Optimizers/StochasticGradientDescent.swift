@@ -33,9 +33,10 @@ public struct StochasticGradientDescent: GradientOptimizer {
       parameter.gradient.withElements { gradient in
         velocity[parameter].withMutableElements { velocity in
           parameter.value.withMutableElements { value in
-            guard let g = gradient.baseAddress, let v = velocity.baseAddress,
-              let w = value.baseAddress
+            guard let gradient = gradient.baseAddress, let velocity = velocity.baseAddress,
+              let start = value.baseAddress
             else { return }
+            nonisolated(unsafe) let (g, v, w) = (gradient, velocity, start)
             let (momentum, nesterov) = (momentum, nesterov)
             let count = value.count
             ThreadPool.run(over: count, unit: 1024, nanoseconds: 0.4 * Double(count)) {

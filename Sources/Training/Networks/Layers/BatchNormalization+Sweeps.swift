@@ -66,7 +66,8 @@ extension BatchNormalization {
     var sums = [Double](repeating: 0, count: 2 * channels + 1)
     sums[2 * channels] = Double(rows)
     input.withElements { input in
-      guard let x = input.baseAddress else { return }
+      guard let input = input.baseAddress else { return }
+      nonisolated(unsafe) let x = input
       let channels = channels
       addChannelSums(rows: rows, channels: channels, nanosecondsPerElement: 0.15, to: &sums) {
         convoy_channel_moments(
@@ -120,10 +121,10 @@ extension BatchNormalization {
     var output = Tensor<Float>(uninitialized: input.shape)
     input.withElements { input in
       output.withMutableElements { output in
-        guard let x = input.baseAddress, let y = output.baseAddress else { return }
-        ThreadPool.run(
-          over: input.count / channels, nanoseconds: 0.25 * Double(input.count)
-        ) { rows in
+        let count = input.count
+        guard let input = input.baseAddress, let output = output.baseAddress else { return }
+        nonisolated(unsafe) let (x, y) = (input, output)
+        ThreadPool.run(over: count / channels, nanoseconds: 0.25 * Double(count)) { rows in
           let start = rows.lowerBound * channels
           convoy_scale_shift(
             rows.count, channels, x + start, affine.scale, affine.shift, relu ? 1 : 0, y + start)
@@ -146,7 +147,8 @@ extension BatchNormalization {
     var sums = [Double](repeating: 0, count: 2 * channels)
     input.withElements { input in
       outputGradient.withElements { gradient in
-        guard let x = input.baseAddress, let dy = gradient.baseAddress else { return }
+        guard let input = input.baseAddress, let gradient = gradient.baseAddress else { return }
+        nonisolated(unsafe) let (x, dy) = (input, gradient)
         let (channels, relu) = (channels, relu)
         addChannelSums(rows: rows, channels: channels, nanosecondsPerElement: 0.25, to: &sums) {
           let start = $0.lowerBound * channels
@@ -187,10 +189,11 @@ extension BatchNormalization {
     input.withElements { input in
       outputGradient.withElements { gradient in
         inputGradient.withMutableElements { result in
-          guard let x = input.baseAddress, let dy = gradient.baseAddress,
-            let dx = result.baseAddress
+          guard let input = input.baseAddress, let gradient = gradient.baseAddress,
+            let result = result.baseAddress
           else { return }
-          ThreadPool.run(over: rows, nanoseconds: 0.4 * Double(input.count)) { rows in
+          nonisolated(unsafe) let (x, dy, dx) = (input, gradient, result)
+          ThreadPool.run(over: rows, nanoseconds: 0.4 * Double(rows * channels)) { rows in
             let start = rows.lowerBound * channels
             convoy_normalization_backward(
               rows.count, channels, x + start, dy + start, affine.mean, affine.scale, affine.shift,

@@ -7,7 +7,7 @@ import Kernels
 /// - Parameter body: overwrites 2 · channels sums of a range of rows; gets scratch for its own use.
 func addChannelSums(
   rows: Int, channels: Int, nanosecondsPerElement: Double, to sums: inout [Double],
-  _ body: (Range<Int>, UnsafeMutablePointer<Double>, UnsafeMutablePointer<Float>) -> Void
+  _ body: @Sendable (Range<Int>, UnsafeMutablePointer<Double>, UnsafeMutablePointer<Float>) -> Void
 ) {
   // Whole blocks of the kernels, which are 64 rows.
   let blocks = (rows + 63) / 64
@@ -17,11 +17,12 @@ func addChannelSums(
   var scratch = [Float](repeating: 0, count: parts * convoy_channel_scratch(channels))
   partSums.withUnsafeMutableBufferPointer { partSums in
     scratch.withUnsafeMutableBufferPointer { scratch in
-      guard let sums = partSums.baseAddress, let scratch = scratch.baseAddress else { return }
+      guard let partSums = partSums.baseAddress, let scratch = scratch.baseAddress else { return }
+      nonisolated(unsafe) let (sums, room) = (partSums, scratch)
       ThreadPool.run(count: parts) { part in
         body(
           part * blocks / parts * 64..<min(rows, (part + 1) * blocks / parts * 64),
-          sums + part * 2 * channels, scratch + part * convoy_channel_scratch(channels))
+          sums + part * 2 * channels, room + part * convoy_channel_scratch(channels))
       }
     }
   }

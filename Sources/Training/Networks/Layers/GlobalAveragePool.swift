@@ -36,7 +36,7 @@ public final class GlobalAveragePool: Layer {
     }
     let shape = input.shape
     guard shape.count == 4, shape[1] > 0, shape[2] > 0 else { throw notImages(name, shape) }
-    return (mean(input), pass.isTraining ? { spread($0, shape) } : noPullback(name))
+    return (mean(input), pass.isTraining ? { @Sendable in spread($0, shape) } : noPullback(name))
   }
 
   private func forward(
@@ -70,6 +70,7 @@ private func mean(_ input: Tensor<Float>) -> Tensor<Float> {
   let (batch, pixels, channels) = (input.shape[0], input.shape[1] * input.shape[2], input.shape[3])
   guard pixels > 0 else { return Tensor(shape: [batch, channels]) }
   return transformed(input, shape: [batch, channels]) { input, output in
+    nonisolated(unsafe) let (input, output) = (input, output)
     ThreadPool.run(over: batch, nanoseconds: 0.2 * Double(input.count)) {
       convoy_global_average(
         $0.count, pixels, channels, input.start + $0.lowerBound * pixels * channels,
@@ -83,6 +84,7 @@ private func spread(_ gradient: Tensor<Float>, _ shape: [Int]) -> Tensor<Float> 
   let (batch, pixels, channels) = (shape[0], shape[1] * shape[2], shape[3])
   guard pixels > 0 else { return Tensor(shape: shape) }
   return transformed(gradient, shape: shape) { gradient, result in
+    nonisolated(unsafe) let (gradient, result) = (gradient, result)
     ThreadPool.run(over: batch, nanoseconds: 0.2 * Double(batch * pixels * channels)) {
       convoy_global_average_backward(
         $0.count, pixels, channels, gradient.start + $0.lowerBound * channels,

@@ -62,7 +62,8 @@ public final class Linear: Layer {
       throw NetworkError.unexpectedInput(
         layer: name, shape: input.shape, expected: "[batch, \(inputs)]")
     }
-    var (output, back) = try expression.forward(input, pass)
+    let (product, back) = try expression.forward(input, pass)
+    var output = product
     let rows = input.shape[0]
     output.withMutableElements { output in
       bias.value.withElements { bias in

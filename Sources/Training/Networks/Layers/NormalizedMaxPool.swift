@@ -105,7 +105,8 @@ public final class NormalizedMaxPool: Layer {
         guard let from = chosen.baseAddress else { return }
         taps = [UInt8](unsafeUninitializedCapacity: chosen.count) { taps, count in
           count = chosen.count
-          guard let tap = taps.baseAddress else { return }
+          guard let start = taps.baseAddress else { return }
+          nonisolated(unsafe) let (input, output, from, tap) = (input, output, from, start)
           geometry.eachPart {
             convoy_normalized_max_pool(
               $0, input.start + $1, affine.scale, affine.shift, relu, output + $2, from + $2,
@@ -125,7 +126,8 @@ public final class NormalizedMaxPool: Layer {
     return transformed(input) { input, result in
       outputGradient.withElements { gradient in
         maxima.taps.withUnsafeBufferPointer { taps in
-          guard let dy = gradient.baseAddress, let tap = taps.baseAddress else { return }
+          guard let gradient = gradient.baseAddress, let taps = taps.baseAddress else { return }
+          nonisolated(unsafe) let (input, dy, tap, result) = (input, gradient, taps, result)
           maxima.geometry.eachPart {
             convoy_normalized_max_pool_backward(
               $0, input.start + $1, dy + $2, tap + $2, affine.mean, affine.scale, affine.shift,

@@ -22,16 +22,22 @@ extension ParameterizedExpression {
   /// The plan with the least time. It is free in what happens between the two layouts: rows may be
   /// exchanged as halos, images moved, channels or ranks cut.
   func plan(_ layouts: Layouts) throws -> DistributedPlan {
-    if let plan = plans[layouts] { return plan }
+    try plans.withLock { plans in
+      if let plan = plans[layouts] { return plan }
+      let plan = try newPlan(layouts)
+      plans[layouts] = plan
+      return plan
+    }
+  }
+
+  private func newPlan(_ layouts: Layouts) throws -> DistributedPlan {
     let mesh = layouts.input.mesh
     var options = DistributionOptions(
       ranks: mesh.ranks, mesh: mesh, needsGradient: needed, gradientsAsTerms: true)
     options.inputs =
       [.axes(layouts.input.cuts.map(\.axes))] + parameters.map { _ in .replicated }
     options.output = .axes(layouts.output.cuts.map(\.axes))
-    let plan = try DistributedPlan(bound(layouts.input.shape), options: options)
-    plans[layouts] = plan
-    return plan
+    return try DistributedPlan(bound(layouts.input.shape), options: options)
   }
 
   /// This rank's part of the result of its part of the input, and how to go back; all ranks together.
@@ -67,10 +73,12 @@ extension ParameterizedExpression {
   ) throws -> DistributedContraction<Float> {
     let key = ShardedKey(
       layouts: layouts, communicator: ObjectIdentifier(pass.communicator), context: pass.context)
-    if let contraction = sharded[key] { return contraction }
-    let contraction = try DistributedContraction<Float>(
-      plan(layouts), communicator: pass.communicator, context: pass.context)
-    sharded[key] = contraction
-    return contraction
+    return try sharded.withLock { sharded in
+      if let contraction = sharded[key] { return contraction }
+      let contraction = try DistributedContraction<Float>(
+        plan(layouts), communicator: pass.communicator, context: pass.context)
+      sharded[key] = contraction
+      return contraction
+    }
   }
 }

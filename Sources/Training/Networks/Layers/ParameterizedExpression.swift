@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// Batches come in a few sizes only (whole, the last of an epoch, evaluation), so the plans are
 /// kept.
-final class ParameterizedExpression {
+final class ParameterizedExpression: Sendable {
   /// The layer's, for messages.
   let name: String
   /// The input is the first operand, the parameters follow.
@@ -20,8 +20,8 @@ final class ParameterizedExpression {
   let checkpointing: Checkpointing
   private let contractions = Mutex<[Key: Contraction<Float>]>([:])
   /// Of sharded inputs.
-  var plans: [Layouts: DistributedPlan] = [:]
-  var sharded: [ShardedKey: DistributedContraction<Float>] = [:]
+  let plans = Mutex<[Layouts: DistributedPlan]>([:])
+  let sharded = Mutex<[ShardedKey: DistributedContraction<Float>]>([:])
 
   private struct Key: Hashable {
     let shape: [Int]

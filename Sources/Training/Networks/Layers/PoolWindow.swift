@@ -3,6 +3,7 @@ import Collectives
 import Execution
 import Kernels
 import Partitioning
+import Synchronization
 
 /// A square window that is moved over an image.
 struct PoolWindow {
@@ -85,14 +86,14 @@ struct PoolHalo {
 }
 
 /// The halos of one pool, each made when it is first needed.
-final class PoolHalos {
+final class PoolHalos: Sendable {
   private struct Key: Hashable {
     let input: Layout
     let rank: Int
   }
 
   private let window: PoolWindow
-  private var known: [Key: PoolHalo] = [:]
+  private let known = Mutex<[Key: PoolHalo]>([:])
 
   init(_ window: PoolWindow) { self.window = window }
 
@@ -105,10 +106,12 @@ final class PoolHalos {
     try layout.requireImages(
       window.name, box: input.shape, rank: rank, ranks: pass.communicator.size)
     let key = Key(input: layout, rank: rank)
-    if let halo = known[key] { return halo }
-    let halo = try PoolHalo(window, input: layout, rank: rank)
-    known[key] = halo
-    return halo
+    return try known.withLock { known in
+      if let halo = known[key] { return halo }
+      let halo = try PoolHalo(window, input: layout, rank: rank)
+      known[key] = halo
+      return halo
+    }
   }
 }
 

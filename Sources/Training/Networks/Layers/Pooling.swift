@@ -37,8 +37,10 @@ public final class MaxPool: Layer {
       count = output.count
       read.withElements { input in
         output.withMutableElements { output in
-          guard let x = input.baseAddress, let y = output.baseAddress, let tap = taps.baseAddress
+          guard let input = input.baseAddress, let output = output.baseAddress,
+            let taps = taps.baseAddress
           else { return }
+          nonisolated(unsafe) let (x, y, tap) = (input, output, taps)
           pool.eachPart { convoy_max_pool($0, x + $1, y + $2, tap + $2) }
         }
       }
@@ -48,7 +50,8 @@ public final class MaxPool: Layer {
     let pullback: Pullback = { [taps, window] outputGradient in
       let gradient = transformed(outputGradient, shape: inputShape) { gradient, result in
         taps.withUnsafeBufferPointer { taps in
-          guard let tap = taps.baseAddress else { return }
+          guard let taps = taps.baseAddress else { return }
+          nonisolated(unsafe) let (gradient, tap, result) = (gradient, taps, result)
           pool.eachPart { convoy_max_pool_backward($0, gradient.start + $2, tap + $2, result + $1) }
         }
       }
@@ -85,12 +88,14 @@ public final class AveragePool: Layer {
     let (pool, shape) = try halo?.geometry ?? window.geometry(input.shape)
     let read = try halo?.bring(input, pass.communicator, window.name) ?? input
     let output = transformed(read, shape: shape) { input, output in
+      nonisolated(unsafe) let (input, output) = (input, output)
       pool.eachPart { convoy_average_pool($0, input.start + $1, output + $2) }
     }
     guard pass.isTraining else { return (output, noPullback(window.name)) }
     let inputShape = read.shape
     let pullback: Pullback = { [window] outputGradient in
       let gradient = transformed(outputGradient, shape: inputShape) { gradient, result in
+        nonisolated(unsafe) let (gradient, result) = (gradient, result)
         pool.eachPart { convoy_average_pool_backward($0, gradient.start + $2, result + $1) }
       }
       return try halo?.giveBack(gradient, pass.communicator, window.name) ?? gradient

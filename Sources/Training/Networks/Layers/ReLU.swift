@@ -13,6 +13,7 @@ public final class ReLU: Layer {
     output: Tensor<Float>, pullback: Pullback
   ) {
     let output = transformed(input) { input, output in
+      nonisolated(unsafe) let (input, output) = (input, output)
       ThreadPool.run(over: input.count, unit: 1024, nanoseconds: 0.2 * Double(input.count)) {
         convoy_relu($0.count, input.start + $0.lowerBound, output + $0.lowerBound)
       }
@@ -20,7 +21,8 @@ public final class ReLU: Layer {
     let pullback: Pullback = { outputGradient in
       output.withElements { output in
         transformed(outputGradient) { gradient, result in
-          guard let y = output.baseAddress else { return }
+          guard let output = output.baseAddress else { return }
+          nonisolated(unsafe) let (y, gradient, result) = (output, gradient, result)
           let count = gradient.count
           ThreadPool.run(over: count, unit: 1024, nanoseconds: 0.3 * Double(count)) {
             let start = $0.lowerBound

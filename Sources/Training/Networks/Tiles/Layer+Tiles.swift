@@ -2,9 +2,10 @@ import Kernels
 
 /// From the gradient of a layer's output to that of its input, tile by tile; `nil` where nothing before
 /// the layer needs one. Adds the layer's parameter gradients when the tiles are made.
-public typealias TilesPullback = (
-  _ outputGradient: Tiles<Tensor<Float>?>
-) throws -> Tiles<Tensor<Float>?>
+public typealias TilesPullback =
+  @Sendable (
+    _ outputGradient: Tiles<Tensor<Float>?>
+  ) throws -> Tiles<Tensor<Float>?>
 
 extension Layer {
   public func forward(_ input: Tiles<Tensor<Float>>, _ pass: Pass) throws -> (

@@ -44,9 +44,9 @@ extension Network {
     }
     let logits = Tensor(joining: try activations.made())
     guard pass.isTraining else { return (logits, noPullback("network")) }
-    let once = Once("network")
+    let kept = UsedOnce(pullbacks, name: "network")
     let pullback: Pullback = { [parameters] outputGradient in
-      try once.use()
+      var pullbacks = try kept.take()
       for parameter in parameters { parameter.beginTiles() }
       defer { for parameter in parameters { parameter.endTiles() } }
       var gradients = Tiles<Tensor<Float>?>(count: parts.count) {

@@ -10,19 +10,21 @@ import Kernels
 /// let squares = Tiles(count: 3) { $0 }.map { _, value in value * value }   // nothing is computed
 /// let all = try squares.made()                                             // [0, 1, 4]
 /// ```
-public struct Tiles<Value> {
+public struct Tiles<Value: Sendable>: Sendable {
   public let count: Int
-  private let make: (Int) throws -> Value
+  private let make: @Sendable (Int) throws -> Value
 
   /// - Parameter make: the value of a tile; asked for once each, perhaps on several threads at the same
   ///   time, in any order.
-  public init(count: Int, _ make: @escaping (Int) throws -> Value) {
+  public init(count: Int, _ make: @escaping @Sendable (Int) throws -> Value) {
     self.count = count
     self.make = make
   }
 
   /// What becomes of each tile, when it is asked for.
-  public func map<New>(_ transform: @escaping (Int, Value) throws -> New) -> Tiles<New> {
+  public func map<New>(
+    _ transform: @escaping @Sendable (Int, Value) throws -> New
+  ) -> Tiles<New> {
     Tiles<New>(count: count) { [make] in try transform($0, make($0)) }
   }
 
@@ -38,13 +40,13 @@ public struct Tiles<Value> {
 }
 
 /// A place for something of each tile, which several threads may use at the same time if each keeps to
-/// tiles of its own.
+/// tiles of its own: hence `@unchecked Sendable`.
 ///
 /// ```swift
 /// let sums = TileStore<Float>(count: 4)
 /// ThreadPool.run(count: 4) { sums[$0] = sum(of: $0) }
 /// ```
-final class TileStore<Value> {
+final class TileStore<Value: Sendable>: @unchecked Sendable {
   private let slots: UnsafeMutableBufferPointer<Value?>
 
   init(count: Int) {
