@@ -83,6 +83,9 @@ final class DistributedRun<Element: TensorElement> {
       try run(work)
       record(name, .compute, step: work.kernel.step, start)
       if !pending.isEmpty { communicator.progress() }
+    case .add(let buffer, let sum):
+      let count = program.shapes[sum].reduce(1, *)
+      Element.addAll(UnsafePointer(address(buffer)), to: address(sum), count: count)
     case .keepFirstCopy(let source, let target, let axes):
       let count = program.shapes[target].reduce(1, *)
       let mesh = program.schedule.plan.mesh

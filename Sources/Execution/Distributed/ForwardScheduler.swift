@@ -50,7 +50,7 @@ struct ForwardScheduler {
   private var computed: [Int: (item: Int, slice: Int)] = [:]
   private(set) var places: [Place: (buffer: Int, transfer: Int?)] = [:]
   /// Of steps that add up their slices.
-  private var sums: [Int: Int] = [:]
+  private var sums: [Int: SliceSum] = [:]
 
   init(_ plan: DistributedPlan, overlap: Bool, isRecorded: Bool) {
     self.init(
@@ -203,19 +203,21 @@ struct ForwardScheduler {
     let distribution = plan.steps[item.step]
     let value = plan.inputs.count + item.step
     let isSum = distribution.grid.isSliced && !distribution.computed.isSliced
-    let isAdding = isSum && sums[item.step] != nil
     let slice = distribution.computed.isSliced ? item.slice : 0
-    let result =
-      sums[item.step] ?? builder.allocate(.box(distribution.computed, slice: slice))
-    if isSum { sums[item.step] = result }
+    let content = RunSchedule.Content.box(distribution.computed, slice: slice)
+    let (part, isAdding) =
+      isSum
+      ? sums[item.step, default: SliceSum()].next(&builder, content)
+      : (builder.allocate(content), false)
     let sources = operands(item).indices.map { places[place(item, $0)]?.buffer }
     builder.run(
       RunSchedule.Kernel(step: item.step, slice: item.slice, role: .result),
-      sources: sources + (sources.count == 1 ? [nil] : []), into: result, adding: isAdding)
+      sources: sources + (sources.count == 1 ? [nil] : []), into: part, adding: isAdding)
     if purpose == .recording { keepOperands(item) }
     releaseOperands(
       item, at: operands(item).indices.filter { !readsBack(item.step, position: $0) })
     guard !isSum || item.isLast else { return }
+    let result = isSum ? sums[item.step]?.finish(&builder) ?? part : part
     computed[value] = (index, item.slice)
     guard let movement = resultMovements[item.step] else {
       resting[value] = result

@@ -63,7 +63,7 @@ struct ReverseScheduler {
   private var itemCount = 0
   private var passages: [Passage: Int] = [:]
   /// By value, the gradient that slices add to, where the step computes it.
-  private var sums: [Int: Int] = [:]
+  private var sums: [Int: SliceSum] = [:]
   /// By value, the gradient that is put together from slices, where it rests.
   private var collected: [Int: Int] = [:]
 
@@ -141,25 +141,25 @@ struct ReverseScheduler {
       let layout = distribution.operands[position]
       // Slices add up the gradient of an operand that they share.
       let isSum = distribution.grid.isSliced && !layout.isSliced
-      let known = isSum ? sums[operand] : nil
-      let result =
-        known ?? builder.allocate(.box(layout, slice: layout.isSliced ? item.slice : 0))
+      let content = RunSchedule.Content.box(layout, slice: layout.isSliced ? item.slice : 0)
+      let (part, isAdding) =
+        isSum
+        ? sums[operand, default: SliceSum()].next(&replay.builder, content)
+        : (builder.allocate(content), false)
       let other = step.operands.count == 2 ? self.operand(item, 1 - position) : nil
       builder.run(
         RunSchedule.Kernel(
           step: item.step, slice: item.slice, role: position == 0 ? .first : .second),
-        sources: position == 0 ? [gradient, other] : [other, gradient], into: result,
-        adding: known != nil)
+        sources: position == 0 ? [gradient, other] : [other, gradient], into: part,
+        adding: isAdding)
       // What is no longer read makes room before anything is received.
       if distribution.grid.isSliced && other != nil {
         replay.releaseReplayed(item.step, position: 1 - position, slice: item.slice)
       }
       if position == positions.last { releaseResultGradient(gradient, item) }
-      if isSum && !item.isLast {
-        sums[operand] = result
-      } else {
-        send(result, of: operand, from: layout.dual, item)
-      }
+      guard !isSum || item.isLast else { continue }
+      let result = isSum ? sums[operand]?.finish(&replay.builder) ?? part : part
+      send(result, of: operand, from: layout.dual, item)
     }
   }
 

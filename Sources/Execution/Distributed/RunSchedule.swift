@@ -91,6 +91,8 @@ public struct RunSchedule: Sendable {
     case start(Int)
     case finish(Int)
     case run(Work)
+    /// Adds a buffer to another of its size.
+    case add(Int, to: Int)
     /// Copies a buffer on the ranks at coordinate 0 of these axes, and is 0 on the others.
     case keepFirstCopy(of: Int, in: Int, axes: [Int])
   }
@@ -236,7 +238,7 @@ extension RunSchedule {
         peak = max(peak, live)
       case .release(let buffer):
         live -= sizes[buffer]
-      case .clear, .start, .finish, .run, .keepFirstCopy:
+      case .clear, .start, .finish, .run, .add, .keepFirstCopy:
         break
       }
     }

@@ -88,6 +88,12 @@ struct ScheduleBuilder {
     release(workspace)
   }
 
+  /// Adds a buffer to another of its size, and releases it.
+  mutating func add(_ buffer: Int, to sum: Int) {
+    operations.append(.add(buffer, to: sum))
+    release(buffer)
+  }
+
   mutating func keepFirstCopy(of source: Int, in target: Int, axes: [Int]) {
     operations.append(.keepFirstCopy(of: source, in: target, axes: axes))
   }

@@ -71,7 +71,8 @@ import Testing
         [$0.source, $0.target] + [$0.outgoing, $0.incoming].compactMap { $0 }
       }
     case .run(let work): work.sources.compactMap { $0 } + [work.destination, work.workspace]
-    case .keepFirstCopy(let source, let target, _): [source, target]
+    case .add(let source, let target), .keepFirstCopy(let source, let target, _):
+      [source, target]
     }
   }
 }
