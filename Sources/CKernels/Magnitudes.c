@@ -20,8 +20,11 @@
 #include "Magnitudes.inc"
 
 CONVOY_VECTOR_TARGETS
-void convoy_raise(long count, ConvoyMagnitude *to, const ConvoyMagnitude *from) {
-  for (long k = 0; k < count; k++) to[k] = from[k] > to[k] ? from[k] : to[k];
+void convoy_raise(
+    long rows, long count, ConvoyMagnitude *restrict to, long to_row,
+    const ConvoyMagnitude *restrict from, long from_row) {
+  for (; rows > 0; rows--, to += to_row, from += from_row)
+    for (long k = 0; k < count; k++) to[k] = from[k] > to[k] ? from[k] : to[k];
 }
 
 CONVOY_VECTOR_TARGETS

@@ -26,8 +26,9 @@ void convoy_count_exponents_f64(long count, const double *from, long step, long 
 ConvoyMagnitude convoy_largest_f32(long count, const float *from);
 ConvoyMagnitude convoy_largest_f64(long count, const double *from);
 
-/// to[i] = the larger of to[i] and from[i].
-void convoy_raise(long count, ConvoyMagnitude *to, const ConvoyMagnitude *from);
+/// Of rows of a matrix, to[i] = the larger of to[i] and from[i].
+void convoy_raise(
+    long rows, long count, ConvoyMagnitude *to, long to_row, const ConvoyMagnitude *from, long from_row);
 
 /// The least that is not 0, and the largest; 0 of none.
 struct ConvoyMagnitudeRange {

@@ -76,19 +76,17 @@ struct WindowMagnitudes {
         for run in rows.runs {
           let from = pixels.baseAddress.map { $0 + (run.results.lowerBound + run.shift) * width }
           let to = lines.baseAddress.map { $0 + run.results.lowerBound * width }
-          convoy_raise(run.results.count * width, to, from)
+          convoy_raise(run.results.count, width, to, width, from, width)
         }
       }
     }
     largest.withUnsafeMutableBufferPointer { largest in
       lines.withUnsafeBufferPointer { lines in
-        for row in 0..<rows.count {
-          for run in columns.runs {
-            let first = run.results.lowerBound
-            let from = lines.baseAddress.map { $0 + row * width + first + run.shift }
-            let to = largest.baseAddress.map { $0 + row * columns.count + first }
-            convoy_raise(run.results.count, to, from)
-          }
+        for run in columns.runs {
+          let first = run.results.lowerBound
+          let from = lines.baseAddress.map { $0 + first + run.shift }
+          let to = largest.baseAddress.map { $0 + first }
+          convoy_raise(rows.count, run.results.count, to, columns.count, from, width)
         }
       }
     }

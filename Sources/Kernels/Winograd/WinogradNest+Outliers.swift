@@ -1,4 +1,5 @@
 import CKernels
+import Synchronization
 
 /// Which tiles minimal filtering leaves to direct sums.
 ///
@@ -8,18 +9,18 @@ import CKernels
 /// its own, is computed as it is defined. So is one that holds what is not finite, and where products come near to
 /// the ends of what floating point can hold.
 extension WinogradNest {
-  /// Marks of tiles, [row][column], rows counted through all samples. Each run of groups marks its own, and reads no other's: so
-  /// threads share them unlocked.
+  /// Marks of tiles, [row][column], rows counted through all samples. Each run of groups marks its own, sample by sample, and reads
+  /// no other's: so threads share them unlocked.
   final class Outliers: @unchecked Sendable {
     private let marks: UnsafeMutableBufferPointer<Bool>
     private let finite: UnsafeMutableBufferPointer<Bool>
     private let columns: Int
 
-    fileprivate init(rows: Int, columns: Int, runs: Int) {
+    fileprivate init(rows: Int, columns: Int) {
       self.columns = columns
       marks = .allocate(capacity: rows * columns)
       marks.initialize(repeating: false)
-      finite = .allocate(capacity: runs)
+      finite = .allocate(capacity: rows)
       finite.initialize(repeating: true)
     }
 
@@ -29,7 +30,9 @@ extension WinogradNest {
     }
 
     /// Whether what was met of the source that padding must not meet is finite.
-    var isFinite: Bool { finite.allSatisfy { $0 } }
+    var isFinite: Bool { isFinite(finite.indices) }
+
+    func isFinite(_ rows: Range<Int>) -> Bool { finite[rows].allSatisfy { $0 } }
 
     /// The marked tiles of some rows.
     func tiles(_ rows: Range<Int>) -> [(row: Int, column: Int)] {
@@ -41,7 +44,7 @@ extension WinogradNest {
       for (column, isMarked) in isMarked.enumerated() { marks[row * columns + column] = isMarked }
     }
 
-    fileprivate func foundInfinity(run: Int) { finite[run] = false }
+    fileprivate func foundInfinity(row: Int) { finite[row] = false }
   }
 
   /// Of the taps: the median of their exponents, and the largest.
@@ -55,7 +58,6 @@ extension WinogradNest {
   struct Scan<Element: TensorElement> {
     private let nest: WinogradNest
     private let outliers: Outliers
-    private let run: Int
     private let runRows: Range<Int>
     private let x: UnsafePointer<Element>
     private let y: UnsafePointer<Element>?
@@ -66,13 +68,14 @@ extension WinogradNest {
     private var results: WindowMagnitudes
 
     /// - Parameters:
+    ///   - rows: of the run.
     ///   - x: the data.
     ///   - y: the results, where taps are written.
     init(
-      _ nest: WinogradNest, _ outliers: Outliers, run: Int, rows: Range<Int>,
+      _ nest: WinogradNest, _ outliers: Outliers, rows: Range<Int>,
       _ x: UnsafePointer<Element>, _ y: UnsafePointer<Element>?, _ taps: TapExponents?
     ) {
-      (self.nest, self.outliers, self.run, runRows) = (nest, outliers, run, rows)
+      (self.nest, self.outliers, runRows) = (nest, outliers, rows)
       (self.x, self.y, self.taps) = (x, y, taps)
       next = rows.lowerBound / nest.rows.tiles
       windows = WindowMagnitudes(
@@ -83,28 +86,44 @@ extension WinogradNest {
         channels: nest.results.channels)
     }
 
-    /// Marks the tiles of all samples that a group comes to.
+    /// Marks the tiles of all samples that a group comes to. Threads share them, where there are several.
     ///
     /// - Returns: whether their results are finite, where taps are written.
     mutating func reach(_ group: Range<Int>) -> Bool {
-      while next * nest.rows.tiles < group.upperBound {
-        windows.read(nest.data, x + nest.data.samples[next])
-        if let y {
-          results.read(nest.results, y + nest.results.samples[next])
-          let largest = results.largest.max() ?? 0
-          guard Element.exponent(of: largest) < Element.infiniteExponent else {
-            outliers.foundInfinity(run: run)
-            return false
-          }
+      let samples = next..<max(next, (group.upperBound - 1) / nest.rows.tiles + 1)
+      next = samples.upperBound
+      guard samples.count > 1 else { return samples.allSatisfy { look(at: $0) } }
+      nonisolated(unsafe) let scan = self
+      ThreadPool.run(over: samples.count, nanoseconds: Double(samples.count) * nanoseconds) {
+        part in
+        var own = scan
+        for sample in part { _ = own.look(at: samples.lowerBound + sample) }
+      }
+      return outliers.isFinite(group)
+    }
+
+    /// Of a sample.
+    private var nanoseconds: Double {
+      let channels = nest.inputs + (y == nil ? 0 : nest.outputs)
+      return 0.1 * Double(nest.rows.dataExtent * nest.columns.dataExtent * channels)
+    }
+
+    private mutating func look(at sample: Int) -> Bool {
+      let first = sample * nest.rows.tiles
+      windows.read(nest.data, x + nest.data.samples[sample])
+      if let y {
+        results.read(nest.results, y + nest.results.samples[sample])
+        let largest = results.largest.max() ?? 0
+        guard Element.exponent(of: largest) < Element.infiniteExponent else {
+          outliers.foundInfinity(row: max(first, runRows.lowerBound))
+          return false
         }
-        let marks = nest.marks(
-          windows.largest, y == nil ? nil : results.largest, taps, &counts, Element.self)
-        let first = next * nest.rows.tiles
-        for row in 0..<(marks.isEmpty ? 0 : nest.rows.tiles) where runRows.contains(first + row) {
-          let columns = nest.columns.tiles
-          outliers.mark(first + row, marks[row * columns..<(row + 1) * columns])
-        }
-        next += 1
+      }
+      let marks = nest.marks(
+        windows.largest, y == nil ? nil : results.largest, taps, &counts, Element.self)
+      for row in 0..<(marks.isEmpty ? 0 : nest.rows.tiles) where runRows.contains(first + row) {
+        let columns = nest.columns.tiles
+        outliers.mark(first + row, marks[row * columns..<(row + 1) * columns])
       }
       return true
     }
@@ -124,7 +143,7 @@ extension WinogradNest {
 
   /// With no tile marked yet: `Scan` marks them.
   func unmarkedTiles() -> Outliers {
-    Outliers(rows: rowCount, columns: columns.tiles, runs: layout.runs)
+    Outliers(rows: rowCount, columns: columns.tiles)
   }
 
   /// The marks of one sample's tiles; none where no tile is marked.
@@ -194,12 +213,25 @@ extension WinogradNest {
     return marks
   }
 
+  /// Divided over threads.
+  private func largestMagnitude<Element: TensorElement>(
+    _ start: UnsafePointer<Element>, count: Int
+  ) -> ConvoyMagnitude {
+    let largest = Mutex(ConvoyMagnitude(0))
+    nonisolated(unsafe) let start = start
+    ThreadPool.run(over: count, unit: 1024, nanoseconds: 0.1 * Double(count)) { part in
+      let found = Element.largestMagnitude(start + part.lowerBound, count: part.count)
+      largest.withLock { $0 = max($0, found) }
+    }
+    return largest.withLock { $0 }
+  }
+
   /// The median is of a sample of the taps, but for the few whose sample is mostly zeros.
   func tapExponents<Element: TensorElement>(
     _ w: UnsafePointer<Element>
   ) -> TapExponents {
     let count = tapExtents.reduce(1, *)
-    let largest = Element.exponent(of: Element.largestMagnitude(w, count: count))
+    let largest = Element.exponent(of: largestMagnitude(w, count: count))
     var counts = ExponentCounts(limit: Element.infiniteExponent)
     // By no multiple of 2 or 3, so that all taps and channels are met.
     var step = max(1, count / 1024)

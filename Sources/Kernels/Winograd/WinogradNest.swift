@@ -118,7 +118,7 @@ struct WinogradNest: Sendable {
       ThreadPool.run(count: outputBlocks) { transformTaps($0, 0..<inputs, workspace) }
     }
     eachGroup(workspace) {
-      Scan(self, outliers, run: $0, rows: $1, x, nil, tapExponents)
+      Scan(self, outliers, rows: $0, x, nil, tapExponents)
     } body: { group, own, _ in
       loadData(group, x, own)
       nonisolated(unsafe) let own = own
@@ -160,7 +160,7 @@ struct WinogradNest: Sendable {
     let outliers = unmarkedTiles()
     nonisolated(unsafe) let (x, y, w, workspace) = (x, y, w, workspace)
     eachGroup(workspace) {
-      Scan(self, outliers, run: $0, rows: $1, x, y, nil)
+      Scan(self, outliers, rows: $0, x, y, nil)
     } body: { group, own, isFirst in
       loadData(group, x, own)
       loadResults(group, y, own)
@@ -219,12 +219,12 @@ struct WinogradNest: Sendable {
   }
 
   /// - Parameters:
-  ///   - scan: is asked for what looks through a run, of so many rows.
+  ///   - scan: is asked for what looks through a run, of these rows.
   ///   - body: is called with a group, the workspace of its run, and whether it is the run's first; no more in a run
   ///     that meets what is not finite and must be.
   private func eachGroup<Element: TensorElement>(
     _ workspace: UnsafeMutablePointer<Element>,
-    scan: @Sendable (Int, Range<Int>) -> Scan<Element>,
+    scan: @Sendable (Range<Int>) -> Scan<Element>,
     body: @Sendable (Range<Int>, UnsafeMutablePointer<Element>, Bool) -> Void
   ) {
     nonisolated(unsafe) let workspace = workspace
@@ -232,7 +232,7 @@ struct WinogradNest: Sendable {
     @Sendable func run(_ run: Int) {
       let first = run * groups / layout.runs
       let end = (run + 1) * groups / layout.runs
-      var scan = scan(run, first * groupRows..<min(end * groupRows, rowCount))
+      var scan = scan(first * groupRows..<min(end * groupRows, rowCount))
       for number in first..<end {
         let start = number * groupRows
         let group = start..<min(start + groupRows, rowCount)

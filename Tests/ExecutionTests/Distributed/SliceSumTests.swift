@@ -51,7 +51,9 @@ import Testing
   }
 
   /// Sixteen slices to a buffer, sixteen buffers to the next: worked out by hand.
-  @Test(arguments: [(1, 1, 1), (16, 1, 1), (17, 2, 2), (256, 2, 16), (257, 2, 17), (273, 3, 18), (4096, 3, 256)])
+  @Test(arguments: [
+    (1, 1, 1), (16, 1, 1), (17, 2, 2), (256, 2, 16), (257, 2, 17), (273, 3, 18), (4096, 3, 256),
+  ])
   func buffersAreAddedUpInLevels(slices: Int, mostAtOnce: Int, buffers: Int) throws {
     var builder = ScheduleBuilder(given: [])
     var sum = SliceSum()
