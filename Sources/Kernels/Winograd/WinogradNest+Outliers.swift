@@ -13,6 +13,8 @@ extension WinogradNest {
   /// no other's: so threads share them unlocked.
   final class Outliers: @unchecked Sendable {
     private let marks: UnsafeMutableBufferPointer<Bool>
+    /// Of rows: whether any tile of it is marked, and whether nothing infinite was met that began in it.
+    private let marked: UnsafeMutableBufferPointer<Bool>
     private let finite: UnsafeMutableBufferPointer<Bool>
     private let columns: Int
 
@@ -20,12 +22,15 @@ extension WinogradNest {
       self.columns = columns
       marks = .allocate(capacity: rows * columns)
       marks.initialize(repeating: false)
+      marked = .allocate(capacity: rows)
+      marked.initialize(repeating: false)
       finite = .allocate(capacity: rows)
       finite.initialize(repeating: true)
     }
 
     deinit {
       marks.deallocate()
+      marked.deallocate()
       finite.deallocate()
     }
 
@@ -36,12 +41,20 @@ extension WinogradNest {
 
     /// The marked tiles of some rows.
     func tiles(_ rows: Range<Int>) -> [(row: Int, column: Int)] {
-      (rows.lowerBound * columns..<rows.upperBound * columns).filter { marks[$0] }
-        .map { ($0 / columns, $0 % columns) }
+      var tiles: [(row: Int, column: Int)] = []
+      for row in rows where marked[row] {
+        for column in 0..<columns where marks[row * columns + column] {
+          tiles.append((row, column))
+        }
+      }
+      return tiles
     }
 
     fileprivate func mark(_ row: Int, _ isMarked: ArraySlice<Bool>) {
-      for (column, isMarked) in isMarked.enumerated() { marks[row * columns + column] = isMarked }
+      for (column, isMarked) in isMarked.enumerated() where isMarked {
+        marks[row * columns + column] = true
+        marked[row] = true
+      }
     }
 
     fileprivate func foundInfinity(row: Int) { finite[row] = false }
