@@ -14,8 +14,8 @@ struct TrainCommand: ParsableCommand {
       \(TrainingConfiguration.keyReference)
       """)
 
-  @Argument(help: "The configuration, in YAML.")
-  var configuration: String
+  @Argument(help: "The configuration, in YAML; with --resume the run's own, unless it is given.")
+  var configuration: String?
 
   @Option(
     name: .customLong("set"),
@@ -27,11 +27,17 @@ struct TrainCommand: ParsableCommand {
 
   @OptionGroup var threads: ThreadOptions
 
+  func validate() throws {
+    guard configuration != nil || resume != nil else {
+      throw ValidationError("Missing expected argument '<configuration>' (or --resume <dir>)")
+    }
+  }
+
   func run() throws {
     try reportingOnEveryRank { communicator in
       // A mistake in it is one that all ranks make: one of them is to say so.
       let configuration = try communicator.together {
-        try TrainingConfiguration(file: self.configuration, overrides: overrides)
+        try TrainingConfiguration(file: file, overrides: overrides)
       }
       HostMemory.keepFreed(processes: Launch.current.localProcesses)
       threads.use()
@@ -53,6 +59,9 @@ struct TrainCommand: ParsableCommand {
         """)
     }
   }
+
+  /// A run knows its configuration.
+  private var file: String { configuration ?? "\(resume ?? ".")/configuration.yaml" }
 
   /// What is worth a line on standard error.
   private static func line(_ event: TrainingEvent) -> String? {

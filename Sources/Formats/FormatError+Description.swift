@@ -9,7 +9,7 @@ extension FormatError: CustomStringConvertible {
   public var path: String {
     switch self {
     case .system(let path, _, _), .notAFile(let path), .notSeekable(let path),
-      .unreadPipe(let path), .foreignLink(let path, _), .tooLong(let path, _),
+      .unreadPipe(let path), .vanished(let path), .foreignLink(let path, _), .tooLong(let path, _),
       .notEnoughMemory(let path, _, _), .compressedTooShort(let path, _, _, _),
       .truncated(let path, _, _, _), .trailingData(let path, _), .corruptCompression(let path, _),
       .malformed(let path, _, _, _, _), .unsupportedElementType(let path, _, _),
@@ -40,6 +40,9 @@ extension FormatError: CustomStringConvertible {
         + "cannot write to it; name a file"
     case .unreadPipe:
       return "this is a pipe that nobody reads; start what reads it first, or name a file"
+    case .vanished:
+      return
+        "the file was removed or replaced while it was being written to; start again, or resume"
     case .foreignLink(_, let link):
       return "'\(printable(link))' is a symbolic link of another user, which root does not follow; "
         + "name the place itself"

@@ -16,6 +16,8 @@ public enum FormatError: Error, Hashable, Sendable {
   case notSeekable(path: String)
   /// A pipe without a reader, where something was to be written.
   case unreadPipe(path: String)
+  /// A file that is being appended to is not where it was: removed, or another stands in its place.
+  case vanished(path: String)
   /// The way to an output leads over a link that another user made, and this process is root's.
   case foreignLink(path: String, link: String)
   /// More than `limit` bytes, where a small file was expected.

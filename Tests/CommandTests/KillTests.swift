@@ -84,6 +84,8 @@ import Testing
     let first = try Convoy.run(["train", "run.yaml"], in: folder)
     let arguments = ["train", "run.yaml", "--resume", "run"]
     #expect(try Convoy.run(arguments, in: folder).output == first.output)
+    // The run knows its configuration.
+    #expect(try Convoy.run(["train", "--resume", "run"], in: folder).output == first.output)
     let more = try Convoy.run(arguments + ["--set", "training.epochs=3"], in: folder)
     #expect(more.code == 0, "it says: \(more.errors)")
     #expect(more.errors.contains(", from step 8\n"))

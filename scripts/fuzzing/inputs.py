@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import struct
+import zlib
 
 from fuzzing.changes import NUMBERS, TEXTS, changed_bytes, changed_text, changed_value
 
@@ -206,6 +207,24 @@ def kind_setting(random, case, world):
     train(case, settings)
 
 
+def checksum(header, data):
+    """That of a checkpoint, as `Safetensors.checksum` makes it."""
+    def text(value):
+        return f"{len(value.encode())}:{value}".encode()
+
+    parts = []
+    metadata = header["__metadata__"]
+    for key in sorted(metadata, key=str.encode):
+        if key != "checksum":
+            parts += [text(key), text(metadata[key])]
+    for name in sorted(header, key=str.encode):
+        if name != "__metadata__":
+            tensor = header[name]
+            start, end = tensor["data_offsets"]
+            parts += [text(name), text(f"{tensor['dtype']} {tensor['shape']}"), data[start:end]]
+    return f"{zlib.crc32(b''.join(parts)):08x}"
+
+
 def kind_checkpoint(random, case, world):
     if not world.run:
         return kind_yaml(random, case, world)
@@ -222,6 +241,8 @@ def kind_checkpoint(random, case, world):
         if "progress" in metadata and random.random() < 0.5:
             progress = changed_value(random, json.loads(metadata["progress"]))
             metadata["progress"] = json.dumps(progress)
+            if random.random() < 0.8:
+                metadata["checksum"] = checksum(header, data[8 + length:])
         else:
             header = changed_value(random, header)
         text = json.dumps(header).encode()

@@ -40,7 +40,7 @@ extension FormatError {
   fileprivate var isBadInput: Bool {
     switch self {
     case .system(_, let operation, _): operation == "open" || operation == "read"
-    case .foreignLink, .unreadPipe, .notEnoughMemory: false
+    case .foreignLink, .unreadPipe, .notEnoughMemory, .vanished: false
     default: true
     }
   }

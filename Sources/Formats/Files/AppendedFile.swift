@@ -33,6 +33,13 @@ public final class AppendedFile: Sendable {
   /// Appends bytes; others can read them when the call returns.
   public func write(_ bytes: [UInt8]) throws(FormatError) { try file.write(bytes) }
 
+  /// Makes sure that what is written can still be found.
+  ///
+  /// - Throws: `FormatError.vanished` if the file was removed or replaced.
+  public func requirePresence() throws(FormatError) {
+    guard file.isInPlace() else { throw .vanished(path: file.path) }
+  }
+
   /// Returns once the bytes are on the disk.
   public func synchronize() throws(FormatError) { try file.synchronize() }
 }

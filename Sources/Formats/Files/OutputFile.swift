@@ -59,6 +59,14 @@ public struct OutputFile: ~Copyable, Sendable {
     }
   }
 
+  /// Whether the file is what its path leads to.
+  func isInPlace() -> Bool {
+    var own = stat()
+    var found = stat()
+    return fstat(descriptor, &own) == 0 && stat(path, &found) == 0 && own.st_dev == found.st_dev
+      && own.st_ino == found.st_ino
+  }
+
   /// Undoes `O_NONBLOCK`, which is for opening alone.
   func waitWhenWriting() throws(FormatError) {
     let flags = fcntl(descriptor, F_GETFL)

@@ -18,13 +18,14 @@ struct RunProgress: Hashable, Codable, Sendable {
   /// The epoch that the next step belongs to, from 1.
   var epoch: Int { completedEpochs + 1 }
 
-  /// Whether a run of so many steps per epoch can have got there: in a checkpoint that was damaged, or
-  /// made by hand, any number may stand.
-  func isPossible(stepsPerEpoch: Int) -> Bool {
-    let (steps, overflow) = completedEpochs.multipliedReportingOverflow(by: stepsPerEpoch)
-    return !overflow && (0..<stepsPerEpoch).contains(epochStep) && completedEpochs >= 0
+  /// Whether a run that samples so can have got there: in a checkpoint that was made by hand any number may stand.
+  func isPossible(_ sampling: Sampling) -> Bool {
+    let (steps, overflow) = completedEpochs.multipliedReportingOverflow(by: sampling.batches)
+    return !overflow && (0..<sampling.batches).contains(epochStep) && completedEpochs >= 0
       && step.subtractingReportingOverflow(steps) == (epochStep, false)
-      && (0...1 << 53).contains(samples) && lossSum.isFinite && seconds.isFinite && seconds >= 0
+      && samples == (epochStep == 0 ? 0 : sampling.batch(epochStep - 1).upperBound)
+      && lossSum.isFinite && lossSum >= 0 && seconds.isFinite && seconds >= 0
+      && (epochStep > 0 || lossSum == 0 && seconds == 0)
   }
 
   mutating func completeEpoch() {
@@ -33,8 +34,8 @@ struct RunProgress: Hashable, Codable, Sendable {
 }
 
 /// All that a run needs to go on as if it had never stopped, in one safetensors file:
-/// `parameters/…`, `state/…` and `optimizer/…`, and in the metadata the progress and the
-/// configuration.
+/// `parameters/…`, `state/…` and `optimizer/…`, and in the metadata the progress, the configuration, and a checksum of
+/// everything else.
 ///
 /// One file, so that one rename makes it whole: a crash at any moment leaves the checkpoint before.
 struct Checkpoint {
@@ -42,7 +43,8 @@ struct Checkpoint {
   var configuration: TrainingConfiguration
   var tensors: [(name: String, value: Tensor<Float>)]
 
-  private static let format = "convoy checkpoint 1"
+  private static let format = "convoy checkpoint 2"
+  private static let checksumKey = "checksum"
 
   init(
     progress: RunProgress, configuration: TrainingConfiguration, network: Network,
@@ -57,17 +59,19 @@ struct Checkpoint {
   }
 
   /// - Throws: `FormatError`, if the file is no whole safetensors file, or more than memory;
-  ///   `TrainingError.checkpointOfOtherRun`, if it is no checkpoint.
+  ///   `TrainingError.checkpointOfOtherRun`, if it is no checkpoint; `.checkpointDamaged`, if it is not as it was written.
   init(path: String) throws {
     // Its elements are held twice, as they are read and as tensors.
     let file = try Safetensors(path: path, memory: availableMemory / 2)
-    guard file.metadata["format"] == Self.format, let text = file.metadata["progress"],
+    guard file.metadata["format"] == Self.format, let checksum = file.metadata[Self.checksumKey]
+    else { throw Self.foreign(path) }
+    guard checksum == Self.checksum(of: file) else {
+      throw TrainingError.checkpointDamaged(path: path)
+    }
+    guard let text = file.metadata["progress"],
       let progress = try? JSONDecoder().decode(RunProgress.self, from: Data(text.utf8)),
       let yaml = file.metadata["configuration"]
-    else {
-      throw TrainingError.checkpointOfOtherRun(
-        path: path, problem: "its metadata is not that of '\(Self.format)'")
-    }
+    else { throw Self.foreign(path) }
     self.progress = progress
     configuration = try TrainingConfiguration(yaml: yaml, source: path)
     tensors = try file.tensors.map { tensor in
@@ -79,28 +83,39 @@ struct Checkpoint {
     }
   }
 
-  /// - Throws: `TrainingError.checkpointOfOtherRun`, if a run of so many steps per epoch cannot have made
-  ///   this progress; `path` is for it.
-  func requireProgress(stepsPerEpoch: Int, path: String) throws {
-    guard progress.isPossible(stepsPerEpoch: stepsPerEpoch) else {
+  private static func foreign(_ path: String) -> TrainingError {
+    .checkpointOfOtherRun(path: path, problem: "its metadata is not that of '\(format)'")
+  }
+
+  private static func checksum(of file: Safetensors) -> String {
+    let digits = String(file.checksum(leavingOut: checksumKey), radix: 16)
+    return String(repeating: "0", count: 8 - digits.count) + digits
+  }
+
+  /// - Throws: `TrainingError.checkpointOfOtherRun`, if a run that samples so cannot have made this progress in so many
+  ///   steps; `path` is for it.
+  func requireProgress(_ sampling: Sampling, step: Int, path: String) throws {
+    guard progress.isPossible(sampling), progress.step == step else {
       throw TrainingError.checkpointOfOtherRun(
         path: path,
-        problem: "it is of step \(progress.step), after \(progress.completedEpochs) epochs and "
-          + "\(progress.epochStep) steps, but an epoch has \(stepsPerEpoch) steps")
+        problem: "it is of step \(progress.step), after \(progress.completedEpochs) epochs, "
+          + "\(progress.epochStep) steps and \(progress.samples) samples, but an epoch has "
+          + "\(sampling.batches) steps and \(sampling.count) samples")
     }
   }
 
   func write(to path: String) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
-    try Safetensors(
+    var file = Safetensors(
       tensors: tensors.map(namedTensor),
       metadata: [
         "format": Self.format, "step": "\(progress.step)", "epoch": "\(progress.epoch)",
         "seed": "\(configuration.seed)", "configuration": configuration.yaml,
         "progress": String(decoding: try encoder.encode(progress), as: UTF8.self),
-      ]
-    ).write(to: path)
+      ])
+    file.metadata[Self.checksumKey] = Self.checksum(of: file)
+    try file.write(to: path)
   }
 
   /// Puts everything back; `path` is for errors.

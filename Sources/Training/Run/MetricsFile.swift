@@ -36,7 +36,10 @@ final class MetricsFile {
   }
 
   /// Returns once the records are on the disk: before a checkpoint that counts on them.
+  ///
+  /// - Throws: `FormatError.vanished` if someone has removed the file.
   func synchronize() throws {
+    try file.requirePresence()
     do throws(FormatError) {
       try file.synchronize()
     } catch {

@@ -31,28 +31,31 @@ struct RunFolder: Hashable, Sendable {
 
   /// Makes the folder of a new run, which must be new or empty, with its parents.
   ///
-  /// - Returns: the folders that were made, the innermost last; see `remove`.
-  /// - Throws: `TrainingError.outputHoldsFiles`, `outputUnwritable`; `FormatError.foreignLink`.
-  func create() throws -> [String] {
+  /// - Returns: the folders that were made, the innermost last (see `remove`), and the lock on the folder.
+  /// - Throws: `TrainingError.outputHoldsFiles`, `.outputUnwritable`, `.folderInUse`; `FormatError.foreignLink`.
+  func create() throws -> (made: [String], lock: RunLock) {
     try requireOwnWay(to: path)
     let made = try makeFolders(path)
+    let lock = try RunLock(folder: path)
     let names: [String]
     do {
       names = try FileManager.default.contentsOfDirectory(atPath: path)
     } catch {
       throw TrainingError.outputUnwritable(path: path, code: EACCES)
     }
-    guard names.isEmpty else {
+    guard names == [RunLock.name] else {
       throw TrainingError.outputHoldsFiles(path: path, holdsRun: isRun)
     }
     try checkWritable()
-    return made
+    return (made, lock)
   }
 
-  /// Checks that there is a run to be resumed, and removes what a crash left half-written.
+  /// Checks that there is a run to be resumed, locks it, and removes what a crash left half-written.
   ///
   /// An empty folder counts: the run in it was killed before it wrote anything.
-  func open() throws {
+  ///
+  /// - Throws: `TrainingError.nothingToResume`, `.outputUnwritable`, `.folderInUse`; `FormatError.foreignLink`.
+  func open() throws -> RunLock {
     try requireOwnWay(to: path)
     try requireOwnWay(to: checkpoints)
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
@@ -62,15 +65,18 @@ struct RunFolder: Hashable, Sendable {
     try checkWritable()
     // Half-written files have hidden names that only `writeAtomically` makes.
     let isLeftover = { (name: String) in name.hasPrefix(".") && name.hasSuffix(".partial") }
-    guard isRun || names.allSatisfy(isLeftover) else {
+    guard isRun || names.allSatisfy({ isLeftover($0) || $0 == RunLock.name }) else {
       throw TrainingError.nothingToResume(path: path, exists: true)
     }
+    // Before anything is removed: what a live run is about to rename is half-written too.
+    let lock = try RunLock(folder: path)
     let inner = (try? FileManager.default.contentsOfDirectory(atPath: checkpoints)) ?? []
     for leftover in names.filter(isLeftover).map({ "\(path)/\($0)" })
       + inner.filter(isLeftover).map({ "\(checkpoints)/\($0)" })
     {
       removeOutput(leftover)
     }
+    return lock
   }
 
   /// Undoes `create` for a run that could not start.

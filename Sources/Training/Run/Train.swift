@@ -7,7 +7,7 @@ import Logging
 ///
 /// The run folder is `configuration.output`, which must be new or empty, or `resume`, the folder of
 /// an earlier run, which then goes on from its last checkpoint with the same bits as if it had never
-/// stopped (on as many ranks). When resuming, keys that define the run must not have changed;
+/// stopped (on as many ranks). One run at a time has the folder. When resuming, keys that define the run must not have changed;
 /// `training.epochs` and `training.maxSteps` may.
 ///
 /// ```swift
@@ -31,13 +31,14 @@ public func train(
   var configuration = configuration
   configuration.output = folder.path
   var made: [String] = []
+  var lock: RunLock?
   var trainer: Trainer
   do {
     // Ranks that were not given the same would wait for each other.
     try requireEqualConfigurations(configuration, communicator)
     try communicator.together {
       guard communicator.rank == 0 else { return }
-      if resume == nil { made = try folder.create() } else { try folder.open() }
+      if resume == nil { (made, lock) = try folder.create() } else { lock = try folder.open() }
     }
     let material = try Trainer.load(configuration, communicator)
     trainer = try Trainer(
@@ -45,13 +46,14 @@ public func train(
       communicator: communicator, context: context, logger: logger)
   } catch {
     // A run that never started leaves nothing.
+    lock = nil
     RunFolder.remove(made)
     // Whatever goes wrong here goes wrong on all ranks together, but for the communicator itself.
     // The rank that reports it ends the job: not before the folder is gone.
     if isAgreedOn(error) { try? communicator.barrier() }
     throw error
   }
-  return try trainer.run(observe)
+  return try withExtendedLifetime(lock) { try trainer.run(observe) }
 }
 
 /// Whether all ranks come to the end of a call that throws this: what one rank finds out all have

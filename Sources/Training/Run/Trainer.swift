@@ -44,13 +44,16 @@ struct Trainer {
     gradientSum = GradientSum(network.parameters)
     var optimizer = configuration.optimizer.makeOptimizer(network.parameters)
     var progress = RunProgress()
-    let stepsPerEpoch = sampling.batches
-    if isResuming, let step = try Self.lastCheckpoint(folder, communicator) {
+    let sampling = sampling
+    if isResuming,
+      let step = try Self.lastCheckpoint(
+        folder, configuration, sampling, communicator, logger)
+    {
       let path = folder.checkpoint(step: step)
       progress = try communicator.together {
         let checkpoint = try Checkpoint(path: path)
         try folder.requireSameRun(configuration, as: checkpoint.configuration)
-        try checkpoint.requireProgress(stepsPerEpoch: stepsPerEpoch, path: path)
+        try checkpoint.requireProgress(sampling, step: step, path: path)
         try checkpoint.restore(network, &optimizer, path: path)
         return checkpoint.progress
       }
@@ -117,6 +120,7 @@ struct Trainer {
       try recordEpoch(observe)
     }
     if communicator.rank == 0 {
+      removeOldCheckpoints()
       try writeWeights(network, model: configuration.model, to: folder.weights)
     }
     return try summary()
@@ -240,18 +244,48 @@ struct Trainer {
     try Checkpoint(
       progress: progress, configuration: configuration, network: network, optimizer: optimizer
     ).write(to: path)
-    for step in folder.checkpointSteps.dropLast(2) {
-      removeOutput(folder.checkpoint(step: step))
-    }
+    removeOldCheckpoints()
     logger.debug("checkpoint \(path)")
     try observe(.checkpoint(step: progress.step, path: path))
   }
 
-  /// The last checkpoint as rank 0 sees it: others may look at a slower copy of the file system.
+  /// All but the last and the one before it. Those of later steps the run did not go on from, for they were damaged.
+  private func removeOldCheckpoints() {
+    let steps = folder.checkpointSteps
+    let kept = steps.filter { $0 <= progress.step }.suffix(2)
+    for step in steps where !kept.contains(step) { removeOutput(folder.checkpoint(step: step)) }
+  }
+
+  /// The last checkpoint that is whole and of this run, as rank 0 sees it: others may look at a slower copy of the file
+  /// system.
+  ///
+  /// - Throws: why the last one is neither, where no other is.
   private static func lastCheckpoint(
-    _ folder: RunFolder, _ communicator: any Communicator
+    _ folder: RunFolder, _ configuration: TrainingConfiguration, _ sampling: Sampling,
+    _ communicator: any Communicator, _ logger: Logger
   ) throws -> Int? {
-    var step = communicator.rank == 0 ? folder.checkpointSteps.last ?? -1 : -1
+    var step = try communicator.together {
+      guard communicator.rank == 0 else { return -1 }
+      var problems: [any Error] = []
+      for step in folder.checkpointSteps.reversed() {
+        let path = folder.checkpoint(step: step)
+        do {
+          let checkpoint = try Checkpoint(path: path)
+          // Of another configuration it will be refused for that.
+          if configuration.differences(from: checkpoint.configuration).isEmpty {
+            try checkpoint.requireProgress(sampling, step: step, path: path)
+          }
+          for problem in problems {
+            logger.warning("\(problem); going on from the checkpoint of step \(step)")
+          }
+          return step
+        } catch {
+          problems.append(error)
+        }
+      }
+      if let problem = problems.first { throw problem }
+      return -1
+    }
     try withUnsafeMutableBytes(of: &step) { try communicator.broadcast($0, root: 0) }
     return step >= 0 ? step : nil
   }

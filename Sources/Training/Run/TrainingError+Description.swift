@@ -104,6 +104,13 @@ extension TrainingError: CustomStringConvertible {
       """
     case .checkpointOfOtherRun(let path, let problem):
       "\(printable(path)): is no checkpoint of this run: \(printable(problem))"
+    case .folderInUse(let path, let holder):
+      """
+      \(printable(path)): a run is going on in this folder (host and process: \(printable(holder))); \
+      wait for its end, or choose another folder
+      """
+    case .checkpointDamaged(let path):
+      "\(printable(path)): is damaged: what it holds does not match its checksum"
     case .notEnoughMemory(let needed, let memory, let ranks):
       """
       a step on \(ranks) rank\(ranks == 1 ? "" : "s") needs about \(megabytes(needed)) a rank, but \

@@ -42,9 +42,13 @@ public enum TrainingError: Error, Hashable, Sendable {
   case outputHoldsFiles(path: String, holdsRun: Bool)
   /// `code` is the `errno` of what failed.
   case outputUnwritable(path: String, code: Int32)
+  /// Another process has a run in it; `holder` is its host and its number, as it says.
+  case folderInUse(path: String, holder: String)
   case nothingToResume(path: String, exists: Bool)
   case differentRun(path: String, differences: [Difference])
   case checkpointOfOtherRun(path: String, problem: String)
+  /// Its contents are not those that its checksum is of.
+  case checkpointDamaged(path: String)
 
   /// No way to share the work keeps within `training.memory`; bytes per rank.
   case notEnoughMemory(needed: Int, memory: Int, ranks: Int)

@@ -1,0 +1,82 @@
+import Formats
+import Foundation
+
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
+
+/// Keeps a run folder to one run: an advisory lock on the file `lock` in it, which says who holds it.
+///
+/// The system gives the lock up when the process ends, however it does; the file alone, as a killed run leaves it, stops nobody.
+/// Locks of this kind are known to all hosts of NFS, Lustre and GPFS; where a file system has none, a run goes on
+/// without.
+///
+/// ```swift
+/// let lock = try RunLock(folder: "runs/cp")   // until it is released
+/// ```
+final class RunLock: Sendable {
+  private let path: String
+  private let descriptor: Int32
+
+  static let name = "lock"
+
+  /// - Throws: `TrainingError.folderInUse` if another process holds it; `.outputUnwritable`.
+  init(folder: String) throws(TrainingError) {
+    path = "\(folder)/\(Self.name)"
+    while true {
+      let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
+      guard opened >= 0 else { throw .outputUnwritable(path: folder, code: errno) }
+      var whole = flock()
+      whole.l_type = Int16(F_WRLCK)
+      whole.l_whence = Int16(SEEK_SET)
+      // Of the open file and not of the process, which may have several runs.
+      if fcntl(opened, Self.setLock, &whole) != 0 {
+        let code = errno
+        if code == EACCES || code == EAGAIN {
+          let holder = Self.holder(opened)
+          close(opened)
+          throw .folderInUse(path: folder, holder: holder)
+        }
+      }
+      // Who held it may have removed the file since it was opened.
+      var (own, found) = (stat(), stat())
+      if fstat(opened, &own) == 0, stat(path, &found) == 0, own.st_ino == found.st_ino {
+        descriptor = opened
+        break
+      }
+      close(opened)
+    }
+    let text = Array("\(Self.hostName) \(getpid())\n".utf8)
+    _ = ftruncate(descriptor, 0)
+    _ = pwrite(descriptor, text, text.count, 0)
+  }
+
+  deinit {
+    unlink(path)
+    close(descriptor)
+  }
+
+  #if canImport(Darwin)
+    private static let setLock = F_SETLK
+  #else
+    /// F_OFD_SETLK of Linux's <fcntl.h>, which stands behind `_GNU_SOURCE`.
+    private static let setLock: Int32 = 37
+  #endif
+
+  /// This machine's name as it knows it itself: nobody is asked.
+  private static var hostName: String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, name.count - 1) == 0 else { return "?" }
+    return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  /// "host pid", as the holder wrote it.
+  private static func holder(_ descriptor: Int32) -> String {
+    var bytes = [UInt8](repeating: 0, count: 300)
+    let count = pread(descriptor, &bytes, bytes.count, 0)
+    return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+      .trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+}
