@@ -25,29 +25,22 @@ final class RunLock: Sendable {
   /// - Throws: `TrainingError.folderInUse` if another process holds it; `.outputUnwritable`.
   init(folder: String) throws(TrainingError) {
     path = "\(folder)/\(Self.name)"
-    while true {
-      let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
+    var opened: Int32 = -1
+    // Who held it may remove the file after it was opened here: then the next one counts.
+    for _ in 0..<100 {
+      opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
       guard opened >= 0 else { throw .outputUnwritable(path: folder, code: errno) }
-      var whole = flock()
-      whole.l_type = Int16(F_WRLCK)
-      whole.l_whence = Int16(SEEK_SET)
-      // Of the open file and not of the process, which may have several runs.
-      if fcntl(opened, Self.setLock, &whole) != 0 {
-        let code = errno
-        if code == EACCES || code == EAGAIN {
-          let holder = Self.holder(opened)
-          close(opened)
-          throw .folderInUse(path: folder, holder: holder)
-        }
+      guard Self.lock(opened) else {
+        let holder = Self.holder(opened)
+        close(opened)
+        throw .folderInUse(path: folder, holder: holder)
       }
-      // Who held it may have removed the file since it was opened.
-      var (own, found) = (stat(), stat())
-      if fstat(opened, &own) == 0, stat(path, &found) == 0, own.st_ino == found.st_ino {
-        descriptor = opened
-        break
-      }
+      if Self.isFile(opened, at: path) { break }
       close(opened)
+      opened = -1
     }
+    guard opened >= 0 else { throw .outputUnwritable(path: folder, code: EEXIST) }
+    descriptor = opened
     let text = Array("\(Self.hostName) \(getpid())\n".utf8)
     _ = ftruncate(descriptor, 0)
     _ = pwrite(descriptor, text, text.count, 0)
@@ -58,6 +51,22 @@ final class RunLock: Sendable {
     close(descriptor)
   }
 
+  /// - Returns: `false` where another holds the lock; where there are none, it is not held, and that must do.
+  private static func lock(_ descriptor: Int32) -> Bool {
+    var whole = flock()
+    whole.l_type = Int16(F_WRLCK)
+    whole.l_whence = Int16(SEEK_SET)
+    return fcntl(descriptor, setLock, &whole) == 0 || errno != EACCES && errno != EAGAIN
+  }
+
+  /// Whether it is the file at this path, and that alone: another's file may be linked to there.
+  private static func isFile(_ descriptor: Int32, at path: String) -> Bool {
+    var (own, found) = (stat(), stat())
+    return fstat(descriptor, &own) == 0 && stat(path, &found) == 0 && own.st_ino == found.st_ino
+      && own.st_mode & S_IFMT == S_IFREG && own.st_nlink == 1
+  }
+
+  // Of the open file and not of the process, which may have several runs.
   #if canImport(Darwin)
     private static let setLock = F_SETLK
   #else
