@@ -59,6 +59,9 @@ public enum ThreadPool {
   /// Within the body of another loop the caller makes the calls, with the threads that have none of the
   /// outer loop left: so no thread waits while the last calls of a loop of few and long ones run. A third
   /// loop within, or one of another thread outside the pool meanwhile, runs on its caller.
+  ///
+  /// - Parameter body: captures what threads may share; pointers, each thread to a part of its own, by
+  ///   `nonisolated(unsafe) let`.
   public static func run(count: Int, _ body: @Sendable (Int) -> Void) {
     guard count > 1, convoy_threads_count() > 1 else {
       for index in 0..<max(0, count) { body(index) }

@@ -14,6 +14,7 @@ import Foundation
 ///     plot.svg               loss and accuracy
 ///     checkpoints/step-….safetensors
 ///     weights.safetensors    at the end
+///     lock                   while a process has the run (`RunLock`)
 struct RunFolder: Hashable, Sendable {
   let path: String
 
