@@ -55,7 +55,7 @@ let package = Package(
     module("Kernels", ["CKernels", "COpenBLAS"]),
     module(
       "Collectives", ["CSignals", .target(name: "CMPI", condition: .when(traits: ["MPI"]))]),
-    module("Formats", ["CZlib"]),
+    module("Formats", ["CSignals", "CZlib"]),
     module("Execution", ["Planning", "Partitioning", "Kernels", "Collectives"]),
     module(
       "Training",
@@ -80,7 +80,7 @@ let package = Package(
       name: "TestSupport", dependencies: ["Planning", "Partitioning", "Kernels"],
       path: "Tests/TestSupport", swiftSettings: strict),
     .executableTarget(
-      name: "MPISelfTest", dependencies: ["Collectives", "CollectivesChecks"],
+      name: "MPISelfTest", dependencies: ["Collectives", "CollectivesChecks", "Formats"],
       path: "Tests/MPISelfTest", swiftSettings: strict),
     tests("CommandTests", ["ConvoyCommand"]),
     tests("PartitioningTests", ["Partitioning"]),

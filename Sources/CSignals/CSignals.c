@@ -17,6 +17,15 @@ static atomic_bool silent;
 static _Atomic double speaks_from = -INFINITY;
 static _Atomic double speaks_until = INFINITY;
 
+// What is asked of the first signal, and what came of it.
+static struct {
+  atomic_bool is_asked;
+  _Atomic double echo;
+  atomic_int signal;
+  _Atomic double time;
+  _Atomic double parent_time;
+} gentle = {.parent_time = INFINITY};
+
 enum { FREE, CHANGING, USED };
 static struct {
   atomic_int state;
@@ -42,10 +51,14 @@ void convoy_signals_set_times(double from, double until) {
   atomic_store(&speaks_until, until);
 }
 
-static bool speaks(void) {
+static double seconds(void) {
   struct timespec time = {0};
   clock_gettime(CLOCK_MONOTONIC, &time);
-  double now = (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static bool speaks(void) {
+  double now = seconds();
   return !atomic_load(&silent) && atomic_load(&speaks_from) <= now &&
          now < atomic_load(&speaks_until);
 }
@@ -74,7 +87,7 @@ void convoy_signals_remove_files(void) {
   }
 }
 
-static void end(int signal) {
+void convoy_signals_end(int signal) {
   if (signal == SIGTERM && speaks()) {
     int now = atomic_load(&shown);
     // Nothing can be done about a line that cannot be written, but the compiler wants it asked.
@@ -84,12 +97,41 @@ static void end(int signal) {
   _exit(128 + signal);
 }
 
+void convoy_signals_stop_gently(double echo) {
+  atomic_store(&gentle.echo, echo);
+  atomic_store(&gentle.is_asked, true);
+}
+
+int convoy_signals_noted(double *time) {
+  *time = atomic_load(&gentle.time);
+  return atomic_load(&gentle.signal);
+}
+
+double convoy_signals_from_parent(void) { return atomic_load(&gentle.parent_time); }
+
+static void handle(int signal, siginfo_t *info, void *context) {
+  (void)context;
+  if (!atomic_load(&gentle.is_asked)) convoy_signals_end(signal);
+  double now = seconds();
+  if (signal == SIGTERM && info->si_code <= 0 && info->si_pid == getppid()) {
+    atomic_store(&gentle.parent_time, now);
+  }
+  if (atomic_load(&gentle.signal) == 0) {
+    // The time first: whoever sees the signal sees its time.
+    atomic_store(&gentle.time, now);
+    atomic_store(&gentle.signal, signal);
+  } else if (now - atomic_load(&gentle.time) >= atomic_load(&gentle.echo)) {
+    convoy_signals_end(signal);
+  }
+}
+
 void convoy_signals_install(void) {
-  const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+  const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-    struct sigaction old, new = {.sa_handler = end};
+    // What is noted goes on, with the call that it came into.
+    struct sigaction old, new = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_RESTART};
     if (sigaction(signals[i], NULL, &old) != 0 || old.sa_handler == SIG_IGN) continue;
-    // The other two wait, so that what this one does is done once.
+    // The others wait, so that what this one does is done once.
     for (size_t j = 0; j < sizeof signals / sizeof *signals; j++) {
       sigaddset(&new.sa_mask, signals[j]);
     }

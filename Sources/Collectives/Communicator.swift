@@ -50,8 +50,12 @@ public protocol Communicator: AnyObject, Sendable {
   /// Takes about a microsecond where there is nothing to do.
   func progress()
   /// Ends the whole job with this exit code, on all ranks; for a rank that failed. Prints nothing.
-  /// Removes the files that this rank registered with `TemporaryFiles`.
+  /// Removes the files that this process has begun and not finished (`TemporaryFiles`).
   func abort(code: Int32) -> Never
+
+  /// Takes leave of the others; a collective, the last one. Afterwards each process may end when it will
+  /// and with any exit code, which without it means to `mpirun` that a rank has failed.
+  func finish()
 
   /// What this rank is doing now, as it said last; nil at first.
   var step: CollectiveStep? { get }
@@ -97,6 +101,8 @@ extension Communicator {
   }
 
   public func progress() {}
+
+  public func finish() {}
 
   public var ranksOnHost: Int { Launch.current.localProcesses }
 }

@@ -25,6 +25,10 @@ public struct Launch: Hashable, Sendable {
   public let launcher: Launcher
   /// Processes that the launcher started, on all machines; 1 without a launcher.
   public let processes: Int
+  /// This process among all, 0 ..< processes.
+  public let rank: Int
+  /// Whether what started several processes told them how to find each other.
+  let isConnectable: Bool
   /// This process among those on the same machine, 0 ..< localProcesses.
   public let localRank: Int
   /// Processes on this machine, which share its cores.
@@ -39,7 +43,11 @@ public struct Launch: Hashable, Sendable {
   /// would run alone and overwrite the others' output.
   public static func communicator() throws -> any Communicator {
     // One process needs no MPI, even where a launcher started it, e.g. in an interactive Slurm step.
-    current.processes == 1 ? SingleCommunicator() : try current.connect()
+    guard current.processes > 1 else { return SingleCommunicator() }
+    guard current.isConnectable else {
+      throw CollectiveError.withoutPMI(processes: current.processes)
+    }
+    return try current.connect()
   }
 
   /// Reads what launchers tell the processes they start: Open MPI's `OMPI_COMM_WORLD_*`, the
@@ -52,11 +60,16 @@ public struct Launch: Hashable, Sendable {
     if let processes = number("OMPI_COMM_WORLD_SIZE") {
       launcher = .mpirun
       self.processes = processes
+      rank = number("OMPI_COMM_WORLD_RANK") ?? 0
+      isConnectable = true
       localRank = number("OMPI_COMM_WORLD_LOCAL_RANK") ?? 0
       localProcesses = number("OMPI_COMM_WORLD_LOCAL_SIZE") ?? 1
     } else if number("SLURM_PROCID") != nil, let processes = number("SLURM_STEP_NUM_TASKS") {
       launcher = .slurm
       self.processes = processes
+      rank = number("SLURM_PROCID") ?? 0
+      // What srun sets with --mpi=pmix, and with --mpi=pmi2 or an older PMI.
+      isConnectable = ["PMIX_RANK", "PMI_RANK", "PMI_FD"].contains { environment[$0] != nil }
       localRank = number("SLURM_LOCALID") ?? 0
       localProcesses =
         environment["SLURM_STEP_TASKS_PER_NODE"].flatMap {
@@ -65,11 +78,15 @@ public struct Launch: Hashable, Sendable {
     } else if let processes = number("PMI_SIZE") {
       launcher = .pmi
       self.processes = processes
+      rank = number("PMI_RANK") ?? 0
+      isConnectable = true
       localRank = number("MPI_LOCALRANKID") ?? 0
       localProcesses = number("MPI_LOCALNRANKS") ?? 1
     } else {
       launcher = .none
       processes = 1
+      rank = 0
+      isConnectable = true
       localRank = 0
       localProcesses = 1
     }

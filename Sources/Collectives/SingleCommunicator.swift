@@ -30,7 +30,7 @@ public final class SingleCommunicator: Communicator {
   }
 
   public func abort(code: Int32) -> Never {
-    TemporaryFiles.removeAll()
+    EndingSignals.removeTemporaryFiles()
     exit(code)
   }
 

@@ -27,8 +27,10 @@ struct CalibrateCommand: ParsableCommand {
   @Flag(help: "Print one JSON object instead of a table.")
   var json = false
 
+  @OptionGroup var waiting: WatchdogOptions
+
   func run() throws {
-    try reportingOnEveryRank { communicator in
+    try reportingOnEveryRank(watchdog: waiting.watchdog) { communicator in
       if communicator.rank == 0, let out { try requireWritable(out) }
       try communicator.barrier()
       HostMemory.keepFreed()

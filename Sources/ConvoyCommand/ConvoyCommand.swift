@@ -5,6 +5,7 @@ import Foundation
 @main
 enum Main {
   static func main() {
+    prepareStreams()
     // An expression may begin as an option does ('->', a scalar as it is). White space in an
     // expression means nothing, so one more space tells them apart.
     let arguments = CommandLine.arguments.dropFirst().map { $0.hasPrefix("->") ? " " + $0 : $0 }
@@ -13,6 +14,18 @@ enum Main {
       try command.run()
     } catch {
       end(error)
+    }
+  }
+
+  /// Whoever reads the output may end before it does, and whoever starts it may give it none: a write is to
+  /// fail then, and be told, not to end the process without a word or to land in another file, which
+  /// would have got the stream's number.
+  private static func prepareStreams() {
+    signal(SIGPIPE, SIG_IGN)
+    for descriptor in STDIN_FILENO...STDERR_FILENO
+    where fcntl(descriptor, F_GETFD) == -1 && errno == EBADF {
+      // The lowest number that is free, which is this one; not open for what it would be used for.
+      _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
     }
   }
 

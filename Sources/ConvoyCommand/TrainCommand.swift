@@ -9,6 +9,10 @@ struct TrainCommand: ParsableCommand {
       On two processes of this machine: mpirun -n 2 convoy train examples/fashion-mnist.yaml
       The run folder gets the resolved configuration, metrics.jsonl, a plot and the weights.
 
+      SIGTERM, SIGINT (Ctrl-C), SIGHUP and SIGUSR1 end the run after the present step, on all ranks, with a \
+      checkpoint and the command that goes on, and with exit code 128 + the signal; a second one ends it \
+      at once.
+
       Keys of a configuration:
 
       \(TrainingConfiguration.keyReference)
@@ -25,16 +29,32 @@ struct TrainCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Go on with the run in this folder.", valueName: "dir"))
   var resume: String?
 
+  @Flag(
+    help: """
+      Go on with the run in the output folder, or start it if there is none: one command for a job that \
+      may be started again.
+      """)
+  var resumeOrStart = false
+
   @OptionGroup var threads: ThreadOptions
+
+  @OptionGroup var waiting: WatchdogOptions
 
   func validate() throws {
     guard configuration != nil || resume != nil else {
       throw ValidationError("Missing expected argument '<configuration>' (or --resume <dir>)")
     }
+    guard !resumeOrStart || resume == nil else {
+      throw ValidationError(
+        "--resume-or-start takes the folder from the configuration's output; leave --resume out, or "
+          + "use it alone")
+    }
   }
 
   func run() throws {
-    try reportingOnEveryRank { communicator in
+    try reportingOnEveryRank(watchdog: waiting.watchdog) { communicator in
+      EndingSignals.stopGently()
+      communicator.enter(CollectiveStep(number: 0, description: "read the configuration"))
       // A mistake in it is one that all ranks make: one of them is to say so.
       let configuration = try communicator.together {
         try TrainingConfiguration(file: file, overrides: overrides)
@@ -44,12 +64,20 @@ struct TrainCommand: ParsableCommand {
       let isFirst = communicator.rank == 0
       let bar = ProgressBar(isShown: isFirst && ProgressBar.isTerminal)
       defer { bar.clear() }
-      let summary = try train(configuration, communicator: communicator, resume: resume) { event in
+      let lines = ProgressLines(isShown: isFirst && !ProgressBar.isTerminal, write: note)
+      let summary = try train(
+        configuration, communicator: communicator,
+        resume: resume ?? (resumeOrStart ? configuration.output : nil), startsIfNew: resumeOrStart
+      ) { event in
         bar.show(event)
+        lines.show(event)
         if let line = Self.line(event) { note(line) }
+      } shouldStop: {
+        EndingSignals.request != nil
       }
-      guard isFirst else { return }
       bar.clear()
+      guard summary.isFinished else { throw try stopped(summary, communicator) }
+      guard isFirst else { return }
       try output(
         """
         test accuracy \(Self.percent(summary.testAccuracy)) after \(summary.epochs) epochs \
@@ -58,6 +86,26 @@ struct TrainCommand: ParsableCommand {
         weights       \(summary.weights)
         """)
     }
+  }
+
+  /// Says how to go on, and what the process is to end with: on all ranks the same, whichever of them got
+  /// the signal.
+  private func stopped(
+    _ summary: TrainingSummary, _ communicator: any Communicator
+  ) throws -> ExitCode {
+    let signals = try communicator.gather(EndingSignals.request.map { Int($0.signal) } ?? 0)
+    let signal = EndingSignals.Request(signal: Int32(signals.max() ?? 0))
+    if communicator.rank == 0 {
+      let launch = communicator.size > 1 ? "mpirun -n \(communicator.size) " : ""
+      let options = threads.threads.map { " --threads \($0)" } ?? ""
+      note(
+        """
+        stopped by \(signal.name) after step \(summary.steps) of \(summary.totalSteps), with a \
+        checkpoint; to go on:
+          \(launch)convoy train --resume \(shellQuoted(summary.folder))\(options)
+        """)
+    }
+    return ExitCode(signal.exitCode)
   }
 
   /// A run knows its configuration.

@@ -1,5 +1,6 @@
-import Collectives
 import Testing
+
+@testable import Collectives
 
 @Suite struct LaunchTests {
   struct Case: Sendable {
@@ -52,6 +53,22 @@ import Testing
     #expect(launch.processes == expected.processes)
     #expect(launch.localRank == expected.localRank)
     #expect(launch.localProcesses == expected.localProcesses)
+  }
+
+  /// What srun sets with --mpi=pmix, pmi2 and none (Slurm 22.05).
+  @Test(arguments: [(["PMIX_RANK": "1"], true), (["PMI_RANK": "1"], true), ([:], false)])
+  func srunNeedsPMI(environment: [String: String], isConnectable: Bool) {
+    let launch = Launch(
+      environment: environment.merging(["SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2"]) { $1 })
+    #expect(launch.isConnectable == isConnectable)
+    #expect(launch.rank == 1 && launch.processes == 2)
+  }
+
+  @Test func ranksOfLaunchers() {
+    #expect(Launch(environment: [:]).rank == 0)
+    #expect(
+      Launch(environment: ["OMPI_COMM_WORLD_SIZE": "6", "OMPI_COMM_WORLD_RANK": "4"]).rank == 4)
+    #expect(Launch(environment: ["PMI_SIZE": "6", "PMI_RANK": "5"]).rank == 5)
   }
 
   /// Threads of one process share its machine; so would other processes.

@@ -118,6 +118,35 @@ import Testing
     #expect(world.tables[0].silent(now: world.now + 12) == [])
   }
 
+  /// Rank 2 sends so long a message to rank 1 that its words wait behind it. Rank 1 sees it arrive, and
+  /// vouches for it to rank 0, which watches it; when nothing arrives any more, it is silent.
+  @Test func whoReceivesVouches() throws {
+    var world = World(size: 3)
+    _ = world.run(seconds: 5)
+    world.stopped = [2]
+    for _ in 0..<40 {
+      world.tables[1].see(2, now: world.now)
+      #expect(world.second().isEmpty)
+    }
+    let run = world.run(seconds: 20)
+    let found = try #require(run)
+    #expect(found.reports == [0: [2]])
+    #expect((10...12).contains(found.after))
+  }
+
+  /// A rank that is to stop does not wait for one of which nobody has heard since.
+  @Test func ranksAreMissedSinceATime() {
+    var world = World(size: 4)
+    _ = world.run(seconds: 5)
+    let time = world.now + 0.5
+    world.stopped = [3]
+    #expect(world.run(seconds: 7)?.reports == nil)
+    #expect(!world.tables[0].isMissing(since: time, now: world.now))
+    #expect(world.run(seconds: 2)?.reports == nil)
+    #expect(world.tables[0].isMissing(since: time, now: world.now))
+    #expect(!world.tables[0].isMissing(since: 4, now: world.now + 1))
+  }
+
   @Test func oldNewsAreNoNews() {
     var table = PulseTable(rank: 0, size: 2, silence: 10, interval: 1, now: 0)
     var other = PulseTable(rank: 1, size: 2, silence: 10, interval: 1, now: 0)
@@ -127,7 +156,7 @@ import Testing
     var new = other.words
     new.withUnsafeMutableBufferPointer { table.merge($0, now: 2) }
     old.withUnsafeMutableBufferPointer { table.merge($0, now: 11) }
-    #expect(table.lines[1] == PulseTable.Line(beats: 2, agreements: 2, isWaiting: true))
+    #expect(table.lines[1] == PulseTable.Line(beats: 2, agreements: 2, isWaiting: true, seen: 2000))
     #expect(table.silent(now: 12.5) == [1])
   }
 }

@@ -37,6 +37,10 @@ import Testing
     #expect(lines.dropFirst().allSatisfy { $0.hasPrefix("epoch ") })
   }
 
+  private static let stepKeys: Set = [
+    "kind", "step", "epoch", "loss", "learningRate", "imagesPerSecond", "seconds",
+  ]
+
   /// `{"kind":"step",…}` for every step, and a line at the end of every epoch.
   @Test func everyStepAndEveryEpochIsALineOfMetrics() throws {
     let folder = try TestFolder()
@@ -49,7 +53,11 @@ import Testing
     let steps = records.filter { $0["kind"] as? String == "step" }
     #expect(steps.map { $0["step"] as? Int } == Array(1...8))
     #expect(steps.map { $0["epoch"] as? Int } == [1, 1, 1, 1, 2, 2, 2, 2])
-    #expect(steps.allSatisfy { Set($0.keys) == ["kind", "step", "epoch", "loss"] })
+    #expect(steps.allSatisfy { Set($0.keys) == Self.stepKeys })
+    #expect(
+      steps.allSatisfy { step in
+        ["learningRate", "imagesPerSecond", "seconds"].allSatisfy { step[$0] as? Double ?? 0 > 0 }
+      })
     let epochs = records.filter { $0["kind"] as? String == "epoch" }
     #expect(epochs.map { $0["epoch"] as? Int } == [1, 2])
     for (epoch, losses) in zip(epochs, [steps.prefix(4), steps.suffix(4)]) {

@@ -18,6 +18,7 @@
 
 import Collectives
 import CollectivesChecks
+import Formats
 import Foundation
 
 func report(_ text: String) {

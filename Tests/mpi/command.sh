@@ -6,7 +6,7 @@ host=$(uname -n)
 cd "$work" || exit 1
 
 # The losses of the steps of a run, one a line.
-losses() { sed -n 's/.*"kind":"step".*"loss":\([^}]*\)}.*/\1/p' "$1/metrics.jsonl"; }
+losses() { sed -n 's/.*"kind":"step".*"loss":\([^,]*\),.*/\1/p' "$1/metrics.jsonl"; }
 
 # The metrics of a run without the time, which is never the same.
 timeless() { sed 's/,"imagesPerSecond":.*//' "$1/metrics.jsonl"; }

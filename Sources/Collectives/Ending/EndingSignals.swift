@@ -1,8 +1,11 @@
 import CSignals
+import Foundation
 import Synchronization
 
-/// What this process does when somebody ends it with SIGTERM, SIGINT or SIGHUP: it removes its
-/// `TemporaryFiles` and ends with code 128 + the signal.
+/// What this process does when somebody ends it with SIGTERM, SIGINT, SIGHUP or SIGUSR1: it removes the
+/// files it has begun and not finished, and ends with code 128 + the signal. A process that can stop at
+/// a good place asks for that (`stopGently`): then the first signal is a `Request`, and only the second
+/// one ends it at once.
 ///
 /// `mpirun` sends SIGTERM to the ranks that are left when one was killed. Two of them, of the ranks
 /// 0 and 1, say where they were: it may be one of the two that was killed. A process alone says it
@@ -11,6 +14,8 @@ import Synchronization
 /// ```swift
 /// EndingSignals.handle(for: communicator, program: "convoy")
 /// // convoy: error: rank 0 of 4 on node7: ended from outside in step 5 (gather operand 1)
+/// EndingSignals.stopGently()
+/// while EndingSignals.request == nil { try step() }
 /// ```
 public enum EndingSignals {
   /// How the line begins; nil where this process is not to say anything.
@@ -30,6 +35,68 @@ public enum EndingSignals {
     }
     convoy_signals_install()
   }
+
+  /// A signal that asked this process to stop.
+  public struct Request: Hashable, Sendable {
+    public let signal: Int32
+    /// In seconds of the monotonic clock.
+    let time: Double
+
+    /// One that came to another process of the job, say.
+    public init(signal: Int32) { self.init(signal: signal, time: monotonicSeconds()) }
+
+    init(signal: Int32, time: Double) {
+      self.signal = signal
+      self.time = time
+    }
+
+    /// `SIGTERM`, as the shell's `kill` writes it after SIG.
+    public var name: String {
+      [SIGTERM: "SIGTERM", SIGINT: "SIGINT", SIGHUP: "SIGHUP", SIGUSR1: "SIGUSR1"][signal]
+        ?? "signal \(signal)"
+    }
+
+    /// What a process that stopped for it exits with, as shells have it.
+    public var exitCode: Int32 { 128 + signal }
+  }
+
+  /// From now on the first signal only makes a `request`, and a second one ends the process at once.
+  ///
+  /// Of several processes, one that comes soon after the first is no second one: Slurm's `scancel`
+  /// sends SIGTERM to every process of a job, and `mpirun`, which has got it, too, sends another one some
+  /// time later. That time is also what it gives its ranks until it kills them
+  /// (`odls_base_sigkill_timeout`, 1 s unless it is told otherwise). A rank that cannot get to its
+  /// stopping place by then, or waits for one that is gone, says where it is and ends. SIGUSR1 has no such
+  /// limit, and `mpirun` passes it on at once.
+  public static func stopGently() {
+    convoy_signals_stop_gently(Launch.current.processes > 1 ? patience + 1 : 0)
+  }
+
+  /// Of `mpirun` with a process that it has told to end, in seconds.
+  private static var patience: Double {
+    let given = ProcessInfo.processInfo.environment["OMPI_MCA_odls_base_sigkill_timeout"]
+    return given.flatMap(Double.init) ?? 1
+  }
+
+  /// What asked this process to stop, after `stopGently`.
+  public static var request: Request? {
+    var time = 0.0
+    let signal = convoy_signals_noted(&time)
+    return signal == 0 ? nil : Request(signal: signal, time: time)
+  }
+
+  /// When the launcher will kill this process, in seconds of the monotonic clock; nil where none has said
+  /// so.
+  static var deadline: Double? {
+    let told = convoy_signals_from_parent()
+    return Launch.current.launcher == .mpirun && told.isFinite ? told + patience : nil
+  }
+
+  /// Ends the process as if the second signal had come.
+  static func end(_ request: Request) -> Never { convoy_signals_end(request.signal) }
+
+  /// Removes the files that this process has begun and not finished (`TemporaryFiles`).
+  static func removeTemporaryFiles() { convoy_signals_remove_files() }
 
   /// Keeps the line up to date: a handler cannot make it.
   static func enter(_ step: CollectiveStep?) {

@@ -17,14 +17,15 @@
     public let size: Int
     public let kind = "mpi"
     private let counted = Mutex(Traffic())
-    private let place = MPIPlace()
+    let place = MPIPlace()
     private let heartbeat = Mutex<MPIHeartbeat?>(nil)
     /// MPI's handle, an address that stays valid until MPI is finalised. `nonisolated(unsafe)`:
     /// Swift cannot know that MPI, called by one thread at a time, allows to share it.
     private nonisolated(unsafe) let handle: MPI_Comm
 
-    /// Longest piece of a message in bytes: MPI's counts are 32-bit.
-    private static let longestPiece = 1 << 30
+    /// Longest piece of a message in bytes. Not as long as MPI's 32-bit counts allow: at 1 Mbit/s a
+    /// piece arrives every 8 s, and each one is a sign of its sender's life.
+    private static let longestPiece = 1 << 20
     private static let tag: Int32 = 7
     /// No message has it.
     private static let idleTag: Int32 = 8
@@ -142,13 +143,12 @@
       try checkPeers(sending, receiving)
       var moved = Traffic()
       moved.count(sending, receiving, rank: rank)
-      let exchange = MPIExchange(
-        self, moved: moved, ownError: copyOwnMessages(sending, receiving))
+      let requests = MPIRequests(ownError: copyOwnMessages(sending, receiving))
       try MPILock.held {
         for message in receiving where message.source != rank {
           for piece in Self.pieces(message.bytes.count) {
             let (source, start) = (message.source, message.bytes.baseAddress)
-            try exchange.add("MPI_Irecv", peer: source, expecting: piece.count) { request in
+            try requests.add("MPI_Irecv", peer: source, expecting: piece.count) { request in
               MPI_Irecv(
                 start.map { $0 + piece.lowerBound }, Int32(piece.count), convoy_mpi_byte(),
                 Int32(source), Self.tag, handle, &request)
@@ -158,7 +158,7 @@
         for message in sending where message.destination != rank {
           for piece in Self.pieces(message.bytes.count) {
             let (destination, start) = (message.destination, message.bytes.baseAddress)
-            try exchange.add("MPI_Isend", peer: destination) { request in
+            try requests.add("MPI_Isend", peer: destination) { request in
               MPI_Isend(
                 start.map { $0 + piece.lowerBound }, Int32(piece.count), convoy_mpi_byte(),
                 Int32(destination), Self.tag, handle, &request)
@@ -166,7 +166,10 @@
           }
         }
       }
-      return exchange
+      // What is short is in nobody's way.
+      let isLong = receiving.contains { $0.bytes.count >= Self.longestPiece / 4 }
+      if isLong { MPILock.held { requests.watchArrivals() } }
+      return MPIExchange(self, moved: moved, requests: requests, isWatched: isLong)
     }
 
     /// Messages are cut here, and nowhere else. An empty message is one empty piece.
@@ -189,6 +192,8 @@
     public func abort(code: Int32) -> Never {
       MPIProcess.abort(code: code, after: heartbeat.withLock { $0 })
     }
+
+    public func finish() { MPIProcess.leave() }
 
     public var step: CollectiveStep? { place.step.withLock { $0 } }
 

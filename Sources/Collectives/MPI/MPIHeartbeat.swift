@@ -84,6 +84,15 @@
       over.wait()
     }
 
+    /// For the end of MPI, when nobody is watched any more.
+    func limitEnd() -> TimeLimit {
+      let limit = watchdog.connection
+      return TimeLimit(limit) { [report] in
+        report(.notEnded(seconds: Int(limit.seconds.rounded(.up))))
+        _exit(1)
+      }
+    }
+
     /// After this the thread makes no more calls of MPI.
     func halt() {
       MPILock.heldIfPossible { state.store(.halted, ordering: .releasing) }
@@ -124,11 +133,16 @@
         let isAlone = MPILock.held { () -> Bool in
           guard state.load(ordering: .acquiring) != .halted else { return true }
           receive(&mail, now: now)
+          let arrivals = place.arrivals()
+          news.withLock { news in
+            for rank in arrivals { news.table.see(rank, now: now) }
+          }
           if isBeatDue { send(&mail, now: now) }
           return false
         }
         if isAlone { return }
         endIfSilent(now: now)
+        endIfStopCannotBe(now: now)
 
         guard state.load(ordering: .acquiring) == .finishing else {
           _ = wake.wait(timeout: .now() + tick)
@@ -222,6 +236,16 @@
         let sender = PulseTable.Line(of: parcel.peer, in: parcel.words)
         news.steps[parcel.peer] = sender.step.map { CollectiveStep(number: $0, description: text) }
       }
+    }
+
+    /// Where this rank was asked to stop and will not get to its stopping place: the launcher is about to
+    /// kill it, or the others wait for a rank that is gone.
+    private func endIfStopCannotBe(now: Double) {
+      guard let request = EndingSignals.request, state.load(ordering: .acquiring) == .beating
+      else { return }
+      let isLate = EndingSignals.deadline.map { now > $0 - 0.3 }
+      let isMissing = news.withLock { $0.table.isMissing(since: request.time, now: now) }
+      if isLate == true || isMissing { EndingSignals.end(request) }
     }
 
     private func endIfSilent(now: Double) {

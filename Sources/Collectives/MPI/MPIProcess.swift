@@ -9,12 +9,27 @@
     let isWaiting = Atomic(false)
     let step = Mutex<CollectiveStep?>(nil)
     private let limit = Atomic(Double.infinity.bitPattern)
+    /// Exchanges whose messages are long enough to delay a sign of life.
+    private let long = Mutex<[MPIRequests]>([])
 
     /// In seconds.
     var longestWait: Double { Double(bitPattern: limit.load(ordering: .relaxed)) }
 
     func limit(wait seconds: Double) {
       limit.store(seconds.bitPattern, ordering: .relaxed)
+    }
+
+    func add(_ requests: MPIRequests) {
+      long.withLock { $0.append(requests) }
+    }
+
+    func remove(_ requests: MPIRequests) {
+      long.withLock { all in all.removeAll { $0 === requests } }
+    }
+
+    /// The ranks of which something has arrived since the last call. With the lock.
+    func arrivals() -> Set<Int> {
+      Set(long.withLock { $0 }.flatMap { $0.arrivals() })
     }
   }
 
@@ -23,17 +38,29 @@
     /// A constant of an enum: Swift imports it as `Int`, while the calls take an `int`.
     private static let threadSupport = Int32(MPI_THREAD_SERIALIZED)
     private static let heartbeat = Mutex<MPIHeartbeat?>(nil)
+    private static let hasLeft = Atomic(false)
+    /// Bytes of a connection that the system holds, in either direction: what is sent to one rank is
+    /// not to queue for seconds in front of a slow link, where signs of life for others wait behind it.
+    /// More than the 128 KiB that Open MPI itself had until its version 4.
+    private static let socketBuffer = "524288"
 
     static func initialize() throws(CollectiveError) {
       var isInitialized: Int32 = 0
       try MPILock.check(MPI_Initialized(&isInitialized), "MPI_Initialized")
       var provided: Int32 = 0
       if isInitialized == 0 {
+        // Whoever has set them knows why.
+        for direction in ["snd", "rcv"] {
+          setenv("OMPI_MCA_btl_tcp_\(direction)buf", socketBuffer, 0)
+        }
         try MPILock.check(
           MPI_Init_thread(nil, nil, threadSupport, &provided), "MPI_Init_thread")
         // A process that ends well says goodbye to the others. One that ends with an error does
         // not, and by that mpirun knows to end the others, should nobody have called `abort`.
-        on_exit({ status, _ in MPIProcess.end(well: status == 0) }, nil)
+        on_exit(
+          { status, _ in
+            if status == 0 { MPIProcess.leave() } else { MPIProcess.halt() }
+          }, nil)
       } else {
         try MPILock.check(MPI_Query_thread(&provided), "MPI_Query_thread")
       }
@@ -60,18 +87,30 @@
       self.heartbeat.withLock { $0 = heartbeat }
     }
 
-    private static func end(well: Bool) {
-      let heartbeat = heartbeat.withLock { $0 }
-      guard well else {
-        heartbeat?.halt()
+    /// Takes leave of the other ranks, which all do it; once.
+    static func leave() {
+      guard !hasLeft.exchange(true, ordering: .acquiringAndReleasing) else { return }
+      guard let heartbeat = heartbeat.withLock({ $0 }) else {
+        MPI_Finalize()
         return
       }
-      heartbeat?.finish()
+      heartbeat.finish()
+      // mpirun waits for the ranks that it has told to end, and does nothing else meanwhile: it would
+      // not let them take leave. They have met, and that is enough.
+      guard EndingSignals.deadline == nil else { return }
+      let limit = heartbeat.limitEnd()
       MPI_Finalize()
+      limit.meet()
+    }
+
+    private static func halt() {
+      if !hasLeft.load(ordering: .acquiring) { heartbeat.withLock { $0 }?.halt() }
     }
 
     static func abort(code: Int32, after heartbeat: MPIHeartbeat?) -> Never {
-      TemporaryFiles.removeAll()
+      // Neither a launcher that is gone nor a lost link keeps this process.
+      _ = TimeLimit(.seconds(10)) { _exit(code) }
+      EndingSignals.removeTemporaryFiles()
       // mpirun ends the other ranks by a signal. They need not say so: a rank that aborts has said
       // why.
       EndingSignals.silence()

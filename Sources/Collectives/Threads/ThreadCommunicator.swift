@@ -75,7 +75,7 @@ public final class ThreadCommunicator: Communicator {
   }
 
   public func abort(code: Int32) -> Never {
-    TemporaryFiles.removeAll()
+    EndingSignals.removeTemporaryFiles()
     // Not `exit`: it would run the exit handlers while the other ranks still compute.
     fflush(nil)
     _exit(code)

@@ -14,6 +14,13 @@ public struct CollectiveStep: Hashable, Sendable, CustomStringConvertible {
     self.name = name
   }
 
+  /// A step of something that runs within this one: named after both, and with this one's number, unless
+  /// that is 0, as it is of what is no step by itself.
+  public func inner(_ inner: CollectiveStep) -> CollectiveStep {
+    number == 0
+      ? inner : CollectiveStep(number: number, description: "\(name): \(inner.name)")
+  }
+
   public var description: String {
     name.isEmpty ? "step \(number)" : "step \(number) (\(name))"
   }

@@ -5,6 +5,10 @@
 /// Each sends to the ranks 1, 2, 4, … further and back, so that news reach everybody in at most
 /// ⌈log₂ P⌉ intervals, and silent ranks stand in nobody's way, even all those of a machine.
 ///
+/// A line has two parts that age apart: what the rank itself has said last, and when anybody last had a
+/// sign of its life, be it its own word or a piece of its messages. For these may be in the way of its
+/// word, and the one that gets them vouches for it.
+///
 /// Every rank watches the one before it, so that one rank reports. Times are in seconds.
 struct PulseTable {
   struct Line: Equatable {
@@ -15,6 +19,8 @@ struct PulseTable {
     var isWaiting = false
     /// The number of the step; nil outside of steps.
     var step: Int?
+    /// The time of the last sign of life that somebody had, in milliseconds since the table began.
+    var seen = 0
   }
 
   let rank: Int
@@ -22,8 +28,9 @@ struct PulseTable {
   /// Of news between any two ranks, at most about.
   private let delay: Double
   private(set) var lines: [Line]
-  /// When a rank's line last became newer.
+  /// When this rank last heard that a rank lives.
   private var heard: [Double]
+  private let start: Double
 
   init(rank: Int, size: Int, silence: Double, interval: Double, now: Double) {
     self.rank = rank
@@ -32,6 +39,8 @@ struct PulseTable {
     delay = Double(Int.bitWidth - (size - 1).leadingZeroBitCount + 2) * interval
     lines = Array(repeating: Line(), count: size)
     heard = Array(repeating: now, count: size)
+    // The ranks begin together, so their times differ by no more than a message takes.
+    start = now
   }
 
   /// How much further the ranks are to which a rank sends, around the ring: ±1, ±2, ±4, …
@@ -44,18 +53,33 @@ struct PulseTable {
   mutating func beat(agreements: Int, isWaiting: Bool, step: Int?, now: Double) {
     let beats = lines[rank].beats + 1
     lines[rank] = Line(beats: beats, agreements: agreements, isWaiting: isWaiting, step: step)
-    heard[rank] = now
+    see(rank, now: now)
+  }
+
+  /// This rank has had a sign of another's life.
+  mutating func see(_ other: Int, now: Double) {
+    lines[other].seen = max(lines[other].seen, Int((now - start) * 1000))
+    heard[other] = now
   }
 
   /// Takes what is newer in the table of another rank, the first of the words.
   mutating func merge(_ words: UnsafeMutableBufferPointer<Int64>, now: Double) {
     guard words.count >= lines.count * Self.wordsPerLine else { return }
     for other in lines.indices where other != rank {
-      let line = Line(of: other, in: words)
-      guard line.beats > lines[other].beats else { continue }
-      lines[other] = line
-      heard[other] = now
+      var line = Line(of: other, in: words)
+      if line.seen > lines[other].seen { heard[other] = now }
+      line.seen = max(line.seen, lines[other].seen)
+      if line.beats <= lines[other].beats {
+        lines[other].seen = line.seen
+      } else {
+        lines[other] = line
+      }
     }
+  }
+
+  /// Whether some rank has not been heard of since a time at which all that live should have been.
+  func isMissing(since time: Double, now: Double) -> Bool {
+    now - time > 2 * delay && lines.indices.contains { $0 != rank && heard[$0] < time }
   }
 
   /// Everybody's silence begins anew: this rank has not listened for a while.
@@ -81,12 +105,15 @@ struct PulseTable {
 }
 
 extension PulseTable {
-  static let wordsPerLine = 4
+  static let wordsPerLine = 5
 
   /// The table as it is sent.
   var words: [Int64] {
     lines.flatMap {
-      [Int64($0.beats), Int64($0.agreements), $0.isWaiting ? 1 : 0, Int64($0.step ?? -1)]
+      [
+        Int64($0.beats), Int64($0.agreements), $0.isWaiting ? 1 : 0, Int64($0.step ?? -1),
+        Int64($0.seen),
+      ]
     }
   }
 }
@@ -97,6 +124,7 @@ extension PulseTable.Line {
     let first = rank * PulseTable.wordsPerLine
     self.init(
       beats: Int(words[first]), agreements: Int(words[first + 1]),
-      isWaiting: words[first + 2] != 0, step: words[first + 3] == -1 ? nil : Int(words[first + 3]))
+      isWaiting: words[first + 2] != 0, step: words[first + 3] == -1 ? nil : Int(words[first + 3]),
+      seen: Int(words[first + 4]))
   }
 }

@@ -8,7 +8,9 @@ import Foundation
 ///
 /// Over MPI a thread of each process tells the others once in a while that the process lives, also
 /// while it computes. A rank that is stopped (SIGSTOP) or whose machine is gone falls silent, and
-/// is named as soon as that is sure; a rank that merely waits for it is not. A rank that lives but
+/// is named as soon as that is sure; a rank that merely waits for it is not. What arrives of a rank's
+/// messages is a sign of its life, too, and one that others pass on: on a slow link its own signs may
+/// wait behind a long message. A rank that lives but
 /// does not come, because it computes for ever or took another way, is found by `arrival`. In a
 /// group of threads there is only `arrival`, and a process alone waits for nobody.
 public struct Watchdog: Hashable, Sendable {
@@ -16,10 +18,17 @@ public struct Watchdog: Hashable, Sendable {
   public var silence: Duration
   /// The longest that one exchange, or the agreement on one call, may wait.
   public var arrival: Duration
+  /// The longest that MPI may take to connect the ranks, and to take leave of them, when nobody can be
+  /// watched: a `TimeLimit`.
+  public var connection: Duration
 
-  public init(silence: Duration = .seconds(10), arrival: Duration = .seconds(600)) {
+  public init(
+    silence: Duration = .seconds(10), arrival: Duration = .seconds(600),
+    connection: Duration = .seconds(60)
+  ) {
     self.silence = silence
     self.arrival = arrival
+    self.connection = connection
   }
 
   /// Seconds between two signs of life: ten before a rank counts as silent, at most one a second.

@@ -35,8 +35,10 @@ struct BenchCommCommand: ParsableCommand {
   @Flag(help: "Print one JSON object instead of a table.")
   var json = false
 
+  @OptionGroup var waiting: WatchdogOptions
+
   func run() throws {
-    try reportingOnEveryRank { communicator in
+    try reportingOnEveryRank(watchdog: waiting.watchdog) { communicator in
       // All ranks were given the same options, and one of them is enough to say what is wrong: it
       // ends the others, which wait for it.
       if communicator.rank == 0 { _ = try checkedOptions() }

@@ -59,6 +59,8 @@ struct BenchScalingCommand: ParsableCommand {
     case float32, float64
   }
 
+  @OptionGroup var waiting: WatchdogOptions
+
   func validate() throws {
     guard (1...Self.mostRepetitions).contains(repetitions) else {
       throw ValidationError(
@@ -70,7 +72,7 @@ struct BenchScalingCommand: ParsableCommand {
   private static let mostRepetitions = 100_000
 
   func run() throws {
-    try reportingOnEveryRank { communicator in
+    try reportingOnEveryRank(watchdog: waiting.watchdog) { communicator in
       communicator.enter(CollectiveStep(number: 0, description: "read the cases"))
       let (entries, model) = try communicator.together {
         if let svg, communicator.rank == 0 { try requireWritable(svg) }

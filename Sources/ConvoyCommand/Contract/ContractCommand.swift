@@ -36,26 +36,13 @@ struct ContractCommand: ParsableCommand {
       "Write a trace of every rank for chrome://tracing.", valueName: "file.json"))
   var trace: String?
 
-  @Option(
-    help: ArgumentHelp(
-      "The longest that ranks wait for one another in one step.", valueName: "seconds"))
-  var timeout: Double = 600
+  @OptionGroup var waiting: WatchdogOptions
 
-  func validate() throws {
-    guard timeout > 0 && timeout <= Self.longestTimeout else {
-      throw ValidationError(
-        "--timeout \(timeout): expected seconds above 0, at most \(Int(Self.longestTimeout)), "
-          + "e.g. --timeout 60")
-    }
-  }
-
-  /// Thirty years, and far from what a clock can count.
-  private static let longestTimeout = 1e9
   /// Each is a thread with tensors and messages of its own; more than a large host has cores.
   private static let mostThreadRanks = 256
 
   func run() throws {
-    try reportingOnEveryRank(watchdog: watchdog) { communicator in
+    try reportingOnEveryRank(watchdog: waiting.watchdog) { communicator in
       let ranks = distribution.ranks ?? communicator.size
       guard communicator.size > 1 || ranks <= Self.mostThreadRanks else {
         throw CommandError.tooManyThreadRanks(asked: ranks, most: Self.mostThreadRanks)
@@ -77,8 +64,6 @@ struct ContractCommand: ParsableCommand {
       }
     }
   }
-
-  private var watchdog: Watchdog { Watchdog(arrival: .seconds(timeout)) }
 
   /// As one of several processes.
   private func contract(on communicator: any Communicator) throws {
@@ -103,7 +88,7 @@ struct ContractCommand: ParsableCommand {
   private func contract(onThreads ranks: Int) throws {
     try checkOutputs()
     let (files, bound) = try openOperands()
-    let watchdog = self.watchdog
+    let watchdog = waiting.watchdog
     func run<Element: TensorElement>(_ type: Element.Type) throws {
       let run: DistributedContractRun<Element> = try prepared(files, bound, ranks: ranks)
       let lastWord = Mutex(())

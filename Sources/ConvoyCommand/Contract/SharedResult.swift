@@ -36,15 +36,13 @@ struct SharedResult {
     var registration: TemporaryFiles.Registration?
     var isWritten = false
     defer { if !isWritten { TemporaryFiles.unregister(registration) } }
-    // On rank 0 the file's object removes what it made, unless it is finished.
+    // On rank 0 the file's object removes what it made, unless it is finished, however the process ends.
     let created = try communicator.together { () -> SharedNpyFile? in
       guard communicator.rank == 0 else { return nil }
-      let file = try SharedNpyFile.create(path: path, shape: shape, elementType: elementType)
-      registration = TemporaryFiles.register(absolute(file.temporaryPath))
-      return file
+      return try SharedNpyFile.create(path: path, shape: shape, elementType: elementType)
     }
     let temporary = try broadcast(created?.temporaryPath ?? "")
-    if communicator.rank != 0 { registration = TemporaryFiles.register(absolute(temporary)) }
+    if communicator.rank != 0 { registration = TemporaryFiles.register(temporary) }
     try communicator.together {
       guard let part else { return }
       let file =
@@ -56,10 +54,6 @@ struct SharedResult {
     }
     isWritten = true
     return Written(created, registration)
-  }
-
-  private func absolute(_ path: String) -> String {
-    path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
   }
 
   /// Rank 0's text, on every rank.

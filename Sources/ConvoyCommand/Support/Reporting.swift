@@ -89,24 +89,31 @@ private var hostName: String {
 func reportingOnEveryRank(
   watchdog: Watchdog = Watchdog(), _ body: (any Communicator) throws -> Void
 ) throws {
+  let launch = Launch.current
+  let place =
+    launch.processes == 1 ? "" : "rank \(launch.rank) of \(launch.processes) on \(hostName): "
   let communicator: any Communicator
+  let start = startUpLimit(watchdog, place: place)
   do {
     communicator = try Launch.communicator()
   } catch {
-    note("convoy: error: \(error)")
+    // What all ranks find out by themselves one of them says.
+    if !isSaidByAll(error) || launch.rank == 0 { note("convoy: error: \(error)") }
     throw ExitCode(exitCode(of: error))
   }
-  let place =
-    communicator.size == 1
-    ? "" : "rank \(communicator.rank) of \(communicator.size) on \(hostName): "
   do {
     EndingSignals.handle(for: communicator, program: "convoy")
     try communicator.watch(watchdog) { error in
       let step = communicator.step.map { "; this rank is in \($0)" } ?? ""
       note("convoy: error: \(place)\(error)\(step)")
     }
+    start?.meet()
     try body(communicator)
     communicator.enter(nil)
+  } catch let code as ExitCode {
+    // All ranks come to this end together, and have said what there is to say.
+    communicator.finish()
+    throw code
   } catch {
     guard communicator.size > 1 else {
       note("convoy: error: \(error)")
@@ -120,6 +127,26 @@ func reportingOnEveryRank(
       Thread.sleep(forTimeInterval: 10)
     }
     communicator.abort(code: exitCode(of: error))
+  }
+}
+
+/// Ends this rank if it is not connected with the others in time; nil for a process alone.
+private func startUpLimit(_ watchdog: Watchdog, place: String) -> TimeLimit? {
+  guard Launch.current.processes > 1 else { return nil }
+  // The ranks that wait have all waited as long: the first one that says so ends the job.
+  let turn = Duration.seconds(min(5, 0.25 * Double(Launch.current.rank)))
+  return TimeLimit(watchdog.connection + turn) {
+    let seconds = Int((watchdog.connection / .seconds(1)).rounded(.up))
+    note("convoy: error: \(place)\(CollectiveError.notConnected(seconds: seconds))")
+    _exit(1)
+  }
+}
+
+/// Whether every rank throws it before there is a group in which they could agree on who says it.
+private func isSaidByAll(_ error: any Error) -> Bool {
+  switch error {
+  case CollectiveError.withoutPMI, CollectiveError.builtWithoutMPI: true
+  default: false
   }
 }
 

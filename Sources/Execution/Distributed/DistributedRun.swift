@@ -14,6 +14,8 @@ final class DistributedRun<Element: TensorElement> {
   private let program: RankProgram
   private let communicator: any Communicator
   private let meter: MemoryMeter?
+  /// What this rank was doing, of which the run is a part.
+  private let outer: CollectiveStep?
   /// Collective steps before this run.
   private let firstNumber: Int
   private var buffers: [Buffer?]
@@ -32,6 +34,7 @@ final class DistributedRun<Element: TensorElement> {
     self.communicator = communicator
     self.meter = meter
     self.firstNumber = firstNumber
+    outer = communicator.step
     began = clock.now
     buffers = program.shapes.map { _ in nil }
     for (index, tensor) in given.enumerated() {
@@ -58,7 +61,7 @@ final class DistributedRun<Element: TensorElement> {
       pending.removeAll()
       throw error
     }
-    communicator.enter(nil)
+    communicator.enter(outer)
     timeline.seconds = seconds(since: began)
   }
 
@@ -78,7 +81,7 @@ final class DistributedRun<Element: TensorElement> {
       try timed(transfer: transfer, number: number) { try finish(transfer) }
     case .run(let work):
       let name = program.stepNames[work.kernel.step]
-      communicator.enter(CollectiveStep(number: number, description: name))
+      enter(CollectiveStep(number: number, description: name))
       let start = clock.now
       try run(work)
       record(name, .compute, step: work.kernel.step, start)
@@ -95,6 +98,10 @@ final class DistributedRun<Element: TensorElement> {
         clear(address(target), count: count)
       }
     }
+  }
+
+  private func enter(_ step: CollectiveStep) {
+    communicator.enter(outer?.inner(step) ?? step)
   }
 
   private func address(_ buffer: Int) -> UnsafeMutablePointer<Element> {
@@ -147,7 +154,7 @@ final class DistributedRun<Element: TensorElement> {
 
   private func timed(transfer index: Int, number: Int, _ body: () throws -> Void) rethrows {
     let name = program.transferNames[index]
-    communicator.enter(CollectiveStep(number: number, description: name))
+    enter(CollectiveStep(number: number, description: name))
     let start = clock.now
     try body()
     let movement = program.schedule.transfers[index].movement

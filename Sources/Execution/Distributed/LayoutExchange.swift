@@ -36,8 +36,10 @@ public struct LayoutExchange: Sendable {
     let expected = redistribution.source.box(of: rank).shape
     precondition(box.shape == expected, "a box of \(box.shape) where \(expected) was expected")
     if redistribution.isIdentity { return box }
-    communicator.enter(CollectiveStep(number: 0, description: what))
-    defer { communicator.enter(nil) }
+    let outer = communicator.step
+    let step = CollectiveStep(number: 0, description: what)
+    communicator.enter(outer?.inner(step) ?? step)
+    defer { communicator.enter(outer) }
     let shape = redistribution.target.box(of: rank).shape
     var result = movement.needsZeros ? Tensor<Element>(shape: shape) : Tensor(uninitialized: shape)
     var outgoing = Tensor<Element>(

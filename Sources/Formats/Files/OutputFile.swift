@@ -15,6 +15,8 @@ public struct OutputFile: ~Copyable, Sendable {
   /// The path that errors name: the target's, not that of the temporary file.
   let path: String
   let descriptor: Int32
+  /// Of a file that is not to stay, should the process end.
+  private let registration: TemporaryFiles.Registration?
 
   /// A file of the folder with this descriptor.
   ///
@@ -22,10 +24,13 @@ public struct OutputFile: ~Copyable, Sendable {
   ///   - flags: beside those for writing: `O_CREAT | O_EXCL` for a new file.
   ///   - mode: of a new file, before the process's mask.
   ///   - operation: what errors say of opening it.
+  ///   - temporaryPath: of a file that is to be removed if the process ends while it is open.
   init(
     _ name: String, in folder: Int32, _ flags: Int32, mode: mode_t = 0o666, path: String,
-    operation: String = "create"
+    operation: String = "create", temporaryPath: String? = nil
   ) throws(FormatError) {
+    // Before it is there: there is no moment in which it could be left behind.
+    registration = temporaryPath.flatMap(TemporaryFiles.register)
     // Only for writing: a network file system may complete the pages of a file that can be read, too,
     // and write back what belongs to another process.
     descriptor = openat(folder, name, O_WRONLY | O_CLOEXEC | flags, mode)
@@ -35,7 +40,10 @@ public struct OutputFile: ~Copyable, Sendable {
     }
   }
 
-  deinit { if descriptor >= 0 { close(descriptor) } }
+  deinit {
+    if descriptor >= 0 { close(descriptor) }
+    TemporaryFiles.unregister(registration)
+  }
 
   /// Appends bytes.
   public func write(_ bytes: UnsafeRawBufferPointer) throws(FormatError) {

@@ -63,13 +63,18 @@ struct OutputPlace: ~Copyable, Sendable {
     return "." + name.prefix(60) + "." + suffix + ".partial"
   }
 
-  /// Makes a file that is to take the output's place, with the permissions of the file that is there.
+  /// Makes a file that is to take the output's place, with the permissions of the file that is there. Until
+  /// it is closed it is one of the `TemporaryFiles`.
   func create(_ temporary: String) throws(FormatError) -> OutputFile {
     guard case .file(let permissions) = kind else {
-      return try OutputFile(temporary, in: folder, O_CREAT | O_EXCL, path: path)
+      return try OutputFile(
+        temporary, in: folder, O_CREAT | O_EXCL, path: path, temporaryPath: self.path(of: temporary)
+      )
     }
     // Nobody else may read it before it has its owner.
-    let file = try OutputFile(temporary, in: folder, O_CREAT | O_EXCL, mode: 0o600, path: path)
+    let file = try OutputFile(
+      temporary, in: folder, O_CREAT | O_EXCL, mode: 0o600, path: path,
+      temporaryPath: self.path(of: temporary))
     try permissions.give(to: file)
     return file
   }

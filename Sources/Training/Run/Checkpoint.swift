@@ -7,7 +7,7 @@ struct RunProgress: Hashable, Codable, Sendable {
   /// Steps done, over all epochs.
   var step = 0
   var completedEpochs = 0
-  /// Steps done of the epoch after those.
+  /// Steps done of the epoch after those: all of them where the run was stopped before the epoch's test.
   var epochStep = 0
   /// Over the samples of these steps.
   var lossSum = 0.0
@@ -21,7 +21,7 @@ struct RunProgress: Hashable, Codable, Sendable {
   /// Whether a run that samples so can have got there: in a checkpoint that was made by hand any number may stand.
   func isPossible(_ sampling: Sampling) -> Bool {
     let (steps, overflow) = completedEpochs.multipliedReportingOverflow(by: sampling.batches)
-    return !overflow && (0..<sampling.batches).contains(epochStep) && completedEpochs >= 0
+    return !overflow && (0...sampling.batches).contains(epochStep) && completedEpochs >= 0
       && step.subtractingReportingOverflow(steps) == (epochStep, false)
       && samples == (epochStep == 0 ? 0 : sampling.batch(epochStep - 1).upperBound)
       && lossSum.isFinite && lossSum >= 0 && seconds.isFinite && seconds >= 0

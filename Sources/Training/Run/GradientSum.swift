@@ -2,11 +2,19 @@ import Collectives
 import Kernels
 
 /// What one step adds up over all ranks: every gradient, in one buffer, and beside them, in Double, the
-/// loss and the number of samples, which a Float holds only up to 2²⁴.
+/// `Counts`, which a Float holds only up to 2²⁴.
 ///
 /// Sums are divided by the global number of samples only once they are complete, so parts of
 /// unequal size, and empty ones, give the exact mean.
 struct GradientSum {
+  /// Of one rank's samples, or of all.
+  struct Counts: Equatable {
+    var lossSum: Double
+    var samples: Int
+    /// Ranks that were asked to stop: so all learn of it in the same step.
+    var stopping: Int
+  }
+
   /// The gradients one after the other.
   private var buffer: [Float]
 
@@ -15,10 +23,10 @@ struct GradientSum {
   }
 
   /// Replaces this rank's gradient sums by the mean gradients over the global batch, and returns
-  /// its loss sum and its number of samples.
+  /// the sums of all ranks' counts.
   mutating func reduce(
-    _ parameters: [Parameter], lossSum: Double, samples: Int, communicator: any Communicator
-  ) throws -> (lossSum: Double, samples: Int) {
+    _ parameters: [Parameter], _ own: Counts, communicator: any Communicator
+  ) throws -> Counts {
     var start = 0
     for parameter in parameters {
       parameter.gradient.withElements { gradient in
@@ -31,7 +39,7 @@ struct GradientSum {
     }
     try buffer.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
     // Exact: whole numbers below 2⁵³.
-    var counts = [lossSum, Double(samples)]
+    var counts = [own.lossSum, Double(own.samples), Double(own.stopping)]
     try counts.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
 
     let total = Float(counts[1])
@@ -44,6 +52,6 @@ struct GradientSum {
       }
       start += parameter.gradient.count
     }
-    return (counts[0], Int(counts[1]))
+    return Counts(lossSum: counts[0], samples: Int(counts[1]), stopping: Int(counts[2]))
   }
 }

@@ -3,8 +3,10 @@ import Foundation
 /// One line of `metrics.jsonl`.
 ///
 /// ```swift
-/// let record = MetricRecord.step(StepRecord(step: 1, epoch: 1, loss: 2.3))
-/// record.line  // {"kind":"step","step":1,"epoch":1,"loss":2.3}
+/// let record = MetricRecord.step(
+///   StepRecord(
+///     step: 1, epoch: 1, loss: 2.3, learningRate: 0.01, imagesPerSecond: 512, seconds: 0.25))
+/// record.line  // {"kind":"step","step":1,"epoch":1,"loss":2.3,"learningRate":0.01, …
 /// ```
 public enum MetricRecord: Hashable, Sendable {
   case step(StepRecord)
@@ -14,7 +16,7 @@ public enum MetricRecord: Hashable, Sendable {
 /// One step of training: the mean loss of its global batch, before the step changed the weights.
 ///
 /// ```swift
-/// let record = StepRecord(step: 1, epoch: 1, loss: 2.3)
+/// if case .step(let record) = event { print(record.loss) }
 /// ```
 public struct StepRecord: Hashable, Codable, Sendable {
   /// From 1, over all epochs.
@@ -22,11 +24,23 @@ public struct StepRecord: Hashable, Codable, Sendable {
   /// From 1.
   public var epoch: Int
   public var loss: Double
+  /// Of the optimizer in this step.
+  public var learningRate: Float
+  /// All ranks together.
+  public var imagesPerSecond: Double
+  /// The step's wall time on rank 0.
+  public var seconds: Double
 
-  public init(step: Int, epoch: Int, loss: Double) {
+  public init(
+    step: Int, epoch: Int, loss: Double, learningRate: Float, imagesPerSecond: Double,
+    seconds: Double
+  ) {
     self.step = step
     self.epoch = epoch
     self.loss = loss
+    self.learningRate = learningRate
+    self.imagesPerSecond = imagesPerSecond
+    self.seconds = seconds
   }
 }
 
@@ -57,7 +71,9 @@ extension MetricRecord {
   public var line: String {
     switch self {
     case .step(let record):
-      #"{"kind":"step","step":\#(record.step),"epoch":\#(record.epoch),"loss":\#(record.loss)}"#
+      #"{"kind":"step","step":\#(record.step),"epoch":\#(record.epoch),"loss":\#(record.loss),"#
+        + #""learningRate":\#(record.learningRate),"imagesPerSecond":\#(record.imagesPerSecond),"#
+        + #""seconds":\#(record.seconds)}"#
     case .epoch(let record):
       #"{"kind":"epoch","epoch":\#(record.epoch),"trainLoss":\#(record.trainLoss),"#
         + #""testLoss":\#(record.testLoss),"testAccuracy":\#(record.testAccuracy),"#
@@ -77,16 +93,6 @@ extension MetricRecord {
       guard let record = try? decoder.decode(EpochRecord.self, from: bytes) else { return nil }
       self = .epoch(record)
     default: return nil
-    }
-  }
-
-  /// The records of a file's text that belong to a run which has got so far.
-  static func records(in text: String, steps: Int, epochs: Int) -> [MetricRecord] {
-    text.split(separator: "\n").compactMap { MetricRecord(line: $0) }.filter { record in
-      switch record {
-      case .step(let record): record.step <= steps
-      case .epoch(let record): record.epoch <= epochs
-      }
     }
   }
 }

@@ -6,18 +6,21 @@ final class MetricsFile {
   let path: String
   /// All records of the run, with those of before it was resumed.
   private(set) var records: [MetricRecord]
-  private let file: AppendedFile
+  /// Nil until there is something to write.
+  private var file: AppendedFile?
 
   /// Opens the file, and cuts off what came after the step and the epoch that a run is resumed at,
-  /// so that the file reads as that of one uninterrupted run.
+  /// so that the file reads as that of one uninterrupted run. If there is none, history begins here.
+  ///
+  /// - Throws: `FormatError`; `TrainingError.metricsDamaged` if something is missing before that.
   init(path: String, steps: Int, epochs: Int) throws {
     self.path = path
-    let text = try Self.text(path)
-    records = MetricRecord.records(in: text ?? "", steps: steps, epochs: epochs)
-    let kept = records.map { $0.line + "\n" }.joined()
-    // Even if nothing changes: what is there may be another user's link, which is to be replaced.
-    try writeAtomically(to: path, bytes: Array(kept.utf8))
-    file = try AppendedFile(path: path)
+    guard let text = try Self.text(path) else {
+      records = []
+      return
+    }
+    records = try MetricsHistory(text, path: path, steps: steps, epochs: epochs).records
+    try open()
   }
 
   /// Nil if there is no file. Not decoding strictly: a crash of the machine may leave anything at the end.
@@ -30,8 +33,17 @@ final class MetricsFile {
     }
   }
 
+  /// Writes the records anew, even if nothing changes: what is there may be another user's link, which is
+  /// to be replaced.
+  private func open() throws {
+    let kept = records.map { $0.line + "\n" }.joined()
+    try writeAtomically(to: path, bytes: Array(kept.utf8))
+    file = try AppendedFile(path: path)
+  }
+
   func append(_ record: MetricRecord) throws {
-    try file.write(Array((record.line + "\n").utf8))
+    if file == nil { try open() }
+    try file?.write(Array((record.line + "\n").utf8))
     records.append(record)
   }
 
@@ -39,9 +51,9 @@ final class MetricsFile {
   ///
   /// - Throws: `FormatError.vanished` if someone has removed the file.
   func synchronize() throws {
-    try file.requirePresence()
+    try file?.requirePresence()
     do throws(FormatError) {
-      try file.synchronize()
+      try file?.synchronize()
     } catch {
       // Some network file systems cannot.
       guard error.code == EINVAL else { throw error }

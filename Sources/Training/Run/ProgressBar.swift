@@ -19,13 +19,15 @@ public final class ProgressBar {
   private let isShown: Bool
   private let write: (String) -> Void
   private let now: () -> Double
-  private var overview: RunOverview?
-  private var started = 0.0
+  private let columns: () -> Int
+  private var pace: RunPace?
   private var lastDrawn = -Double.infinity
   /// Whether the cursor is at the end of a bar.
   private var isOnLine = false
 
-  private static let cells = 24
+  private static let mostCells = 24
+  /// A bar of fewer says nothing.
+  private static let fewestCells = 4
   /// Often enough to look alive, seldom enough to cost nothing.
   private static let secondsBetweenDrawings = 0.1
 
@@ -37,14 +39,25 @@ public final class ProgressBar {
     self.init(
       isShown: isShown,
       write: { text in FileHandle.standardError.write(Data(text.utf8)) },
-      now: { (ContinuousClock.now - start) / .seconds(1) })
+      now: { (ContinuousClock.now - start) / .seconds(1) }, columns: { Self.terminalColumns })
   }
 
-  /// With a writer and a clock, in seconds, of the caller's.
-  init(isShown: Bool, write: @escaping (String) -> Void, now: @escaping () -> Double) {
+  /// With a writer, a clock, in seconds, and the width of a terminal, of the caller's.
+  init(
+    isShown: Bool, write: @escaping (String) -> Void, now: @escaping () -> Double,
+    columns: @escaping () -> Int = { 80 }
+  ) {
     self.isShown = isShown
     self.write = write
     self.now = now
+    self.columns = columns
+  }
+
+  /// Of the terminal as it is now: people change it.
+  private static var terminalColumns: Int {
+    var size = winsize()
+    let isKnown = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+    return isKnown ? Int(size.ws_col) : 80
   }
 
   /// Draws what an event changes.
@@ -52,17 +65,17 @@ public final class ProgressBar {
     guard isShown else { return }
     switch event {
     case .started(let overview):
-      self.overview = overview
-      started = now()
+      pace = RunPace(overview, since: now())
     case .step(let record):
       let time = now()
-      guard let overview,
-        time - lastDrawn >= Self.secondsBetweenDrawings || record.step == overview.totalSteps
+      guard let pace,
+        time - lastDrawn >= Self.secondsBetweenDrawings
+          || record.step == pace.overview.totalSteps
       else { return }
       lastDrawn = time
       isOnLine = true
       // Back to the start of the line, and clear what a longer text would leave behind.
-      write("\r" + line(record, overview, seconds: time - started) + "\u{1B}[K")
+      write("\r" + line(record, pace, at: time) + "\u{1B}[K")
     case .epoch, .checkpoint:
       clear()
     }
@@ -75,24 +88,35 @@ public final class ProgressBar {
     isOnLine = false
   }
 
-  private func line(_ record: StepRecord, _ overview: RunOverview, seconds: Double) -> String {
-    let total = max(1, overview.totalSteps)
-    let filled = Self.cells * record.step / total
+  /// As much as fits into one line of the terminal, the bar first: a longer one would stay when the next
+  /// is drawn over it. The last column stays free, for the cursor.
+  private func line(_ record: StepRecord, _ pace: RunPace, at time: Double) -> String {
+    let total = max(1, pace.overview.totalSteps)
+    let epoch = "epoch \(record.epoch) "
+    let steps = "\(record.step)/\(pace.overview.totalSteps)"
+    let details = [
+      "  " + RunPace.text(pace.secondsLeft(record, at: time)) + " left",
+      String(format: "  loss %.3f", record.loss),
+      String(format: "  %.0f images/s", pace.imagesPerSecond(record, at: time)),
+    ]
+    var room = columns() - 1 - epoch.count - steps.count - 1
+    let cells = min(Self.mostCells, room)
+    guard cells >= Self.fewestCells else { return String((epoch + steps).prefix(columns() - 1)) }
+    let kept = details.indices.filter { index in
+      guard details[index].count + Self.fewestCells <= room else { return false }
+      room -= details[index].count
+      return true
+    }
+    let length = min(Self.mostCells, room)
+    let filled = length * record.step / total
     let bar =
-      String(repeating: "█", count: filled) + String(repeating: "░", count: Self.cells - filled)
-    let done = record.step - overview.firstStep
-    let rate = seconds > 0 ? Double(done * overview.batchSize) / seconds : 0
-    let left = done > 0 ? seconds / Double(done) * Double(overview.totalSteps - record.step) : 0
-    return "epoch \(record.epoch) \(bar) \(record.step)/\(overview.totalSteps)"
-      + String(format: "  loss %.3f  %.0f images/s  ", record.loss, rate)
-      + Self.duration(left) + " left"
+      String(repeating: "█", count: filled) + String(repeating: "░", count: length - filled)
+    // In the order in which they are read, not in that of their weight.
+    return epoch + bar + " " + steps
+      + kept.sorted { Self.place($0) < Self.place($1) }
+      .map { details[$0] }.joined()
   }
 
-  /// `0:07`, `12:30`, `1:05:00`.
-  static func duration(_ seconds: Double) -> String {
-    let seconds = Int(min(max(0, seconds.rounded(.up)), 360_000_000))
-    let tail = String(format: "%02d", seconds % 60)
-    guard seconds >= 3600 else { return "\(seconds / 60):\(tail)" }
-    return "\(seconds / 3600):" + String(format: "%02d", seconds / 60 % 60) + ":\(tail)"
-  }
+  /// The loss, the rate, the time left.
+  private static func place(_ detail: Int) -> Int { [2, 0, 1][detail] }
 }

@@ -64,20 +64,32 @@ struct RunFolder: Hashable, Sendable {
       throw TrainingError.nothingToResume(path: path, exists: exists)
     }
     try checkWritable()
-    // Half-written files have hidden names that only `writeAtomically` makes.
-    let isLeftover = { (name: String) in name.hasPrefix(".") && name.hasSuffix(".partial") }
-    guard isRun || names.allSatisfy({ isLeftover($0) || $0 == RunLock.name }) else {
+    guard holdsRun(names) else {
       throw TrainingError.nothingToResume(path: path, exists: true)
     }
     // Before anything is removed: what a live run is about to rename is half-written too.
     let lock = try RunLock(folder: path)
     let inner = (try? FileManager.default.contentsOfDirectory(atPath: checkpoints)) ?? []
-    for leftover in names.filter(isLeftover).map({ "\(path)/\($0)" })
-      + inner.filter(isLeftover).map({ "\(checkpoints)/\($0)" })
+    for leftover in names.filter(Self.isLeftover).map({ "\(path)/\($0)" })
+      + inner.filter(Self.isLeftover).map({ "\(checkpoints)/\($0)" })
     {
       removeOutput(leftover)
     }
     return lock
+  }
+
+  /// Whether `open` would find a run, be it one that was killed before it wrote anything.
+  var isResumable: Bool {
+    (try? FileManager.default.contentsOfDirectory(atPath: path)).map(holdsRun) ?? false
+  }
+
+  private func holdsRun(_ names: [String]) -> Bool {
+    isRun || names.allSatisfy { Self.isLeftover($0) || $0 == RunLock.name }
+  }
+
+  /// Half-written files have hidden names that only `writeAtomically` makes.
+  private static func isLeftover(_ name: String) -> Bool {
+    name.hasPrefix(".") && name.hasSuffix(".partial")
   }
 
   /// Undoes `create` for a run that could not start.

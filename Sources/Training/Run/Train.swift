@@ -14,18 +14,25 @@ import Logging
 /// let summary = try train(configuration, communicator: SingleCommunicator()) { print($0) }
 /// ```
 ///
+/// A rank that is asked to stop takes all of them to the end of the step: the run ends with a checkpoint,
+/// from which it goes on to the same bits.
+///
 /// - Parameters:
+///   - startsIfNew: whether, where `resume` holds no run, one is started there.
 ///   - context: the kernels that compute; equal on all ranks.
 ///   - logger: gets what people may want to know but no caller needs to act on.
 ///   - observe: called on rank 0 at every event; what it throws ends the run.
+///   - shouldStop: asked on every rank once a step; a step ends on all ranks or on none.
 /// - Throws: `TrainingError`, `NetworkError`, `FormatError`, `CollectiveError`. If a rank throws in
 ///   the middle of a run, the others may wait for it: the caller must then end the job
 ///   (`Communicator.abort`). What can go wrong before the first step, and a loss that is no number,
 ///   ends the call on all ranks: see `CollectiveError.failedElsewhere` and `isSameOnAllRanks`.
 public func train(
   _ configuration: TrainingConfiguration, communicator: any Communicator, resume: String? = nil,
-  context: Context = .process, logger: Logger = Logger(label: "convoy.training"),
-  observe: (TrainingEvent) throws -> Void = { _ in }
+  startsIfNew: Bool = false, context: Context = .process,
+  logger: Logger = Logger(label: "convoy.training"),
+  observe: (TrainingEvent) throws -> Void = { _ in },
+  shouldStop: @escaping () -> Bool = { false }
 ) throws -> TrainingSummary {
   let folder = RunFolder(path: resume ?? configuration.output)
   var configuration = configuration
@@ -33,17 +40,21 @@ public func train(
   var made: [String] = []
   var lock: RunLock?
   var trainer: Trainer
+  var isResuming: UInt8 = resume == nil ? 0 : 1
   do {
     // Ranks that were not given the same would wait for each other.
     try requireEqualConfigurations(configuration, communicator)
     try communicator.together {
       guard communicator.rank == 0 else { return }
-      if resume == nil { (made, lock) = try folder.create() } else { lock = try folder.open() }
+      if startsIfNew && !folder.isResumable { isResuming = 0 }
+      if isResuming == 0 { (made, lock) = try folder.create() } else { lock = try folder.open() }
     }
+    // Others may look at a slower copy of the file system.
+    try withUnsafeMutableBytes(of: &isResuming) { try communicator.broadcast($0, root: 0) }
     let material = try Trainer.load(configuration, communicator)
     trainer = try Trainer(
-      configuration, material, folder: folder, isResuming: resume != nil,
-      communicator: communicator, context: context, logger: logger)
+      configuration, material, folder: folder, isResuming: isResuming != 0,
+      communicator: communicator, context: context, logger: logger, shouldStop: shouldStop)
   } catch {
     // A run that never started leaves nothing.
     lock = nil

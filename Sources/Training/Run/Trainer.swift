@@ -19,23 +19,27 @@ struct Trainer {
   var optimizer: any GradientOptimizer
   var progress: RunProgress
   /// On rank 0.
-  private var metrics: MetricsFile?
+  private(set) var metrics: MetricsFile?
   private var gradientSum: GradientSum
   private let firstStep: Int
-  private var lastCheckpoint: Int?
+  /// What the last checkpoint holds.
+  var lastCheckpoint: RunProgress?
+  private var isStopAsked = false
+  private let shouldStop: () -> Bool
   private var lastEpoch: EpochRecord?
 
   /// Makes the run folder a run and, if resuming, puts back the last checkpoint.
   init(
     _ configuration: TrainingConfiguration, _ material: (data: LabelledData, network: Network),
     folder: RunFolder, isResuming: Bool, communicator: any Communicator, context: Context,
-    logger: Logger
+    logger: Logger, shouldStop: @escaping () -> Bool
   ) throws {
     self.configuration = configuration
     self.folder = folder
     self.communicator = communicator
     self.context = context
     self.logger = logger
+    self.shouldStop = shouldStop
     let (data, network) = material
     self.data = data
     self.network = network
@@ -57,7 +61,7 @@ struct Trainer {
         try checkpoint.restore(network, &optimizer, path: path)
         return checkpoint.progress
       }
-      lastCheckpoint = step
+      lastCheckpoint = progress
     }
     sharding = try Self.sharding(configuration, material, optimizer, communicator, context)
     let floor = StepFloor(
@@ -93,7 +97,9 @@ struct Trainer {
   static func load(
     _ configuration: TrainingConfiguration, _ communicator: any Communicator
   ) throws -> (data: LabelledData, network: Network) {
-    try communicator.together {
+    communicator.enter(CollectiveStep(number: 0, description: "read the data"))
+    defer { communicator.enter(CollectiveStep(number: 0, description: "prepare the run")) }
+    return try communicator.together {
       let data = try LabelledData(configuration.data, seed: configuration.seed)
       let images = data.training
       let network = try Network(
@@ -108,17 +114,22 @@ struct Trainer {
     min(configuration.training.epochs * sampling.batches, configuration.training.maxSteps ?? .max)
   }
 
+  /// Trains to the end of the run, or to the end of the step in which a rank is asked to stop.
   mutating func run(_ observe: (TrainingEvent) throws -> Void) throws -> TrainingSummary {
     if communicator.rank == 0 { try observe(.started(overview)) }
-    while progress.step < totalSteps {
+    while !isStopAsked && (progress.step < totalSteps || progress.epochStep == sampling.batches) {
       try runEpoch(observe)
     }
     // `maxSteps` may leave a part of an epoch. The checkpoint is of before its end is written down,
     // so a run that goes on from it counts the epoch once, and whole.
-    if progress.epochStep > 0 {
+    if progress.epochStep > 0 || isStopAsked {
       try saveCheckpoint(observe)
+    }
+    if progress.epochStep > 0 && !isStopAsked {
       try recordEpoch(observe)
     }
+    if isStopAsked { return try summary() }
+    enter("write the weights")
     if communicator.rank == 0 {
       removeOldCheckpoints()
       try writeWeights(network, model: configuration.model, to: folder.weights)
@@ -131,6 +142,7 @@ struct Trainer {
       count: sampling.count, seed: configuration.seed, epoch: progress.epoch)
     while progress.epochStep < sampling.batches && progress.step < totalSteps {
       try step(order, observe)
+      if isStopAsked { return }
       if let interval = configuration.training.checkpointSteps,
         progress.step.isMultiple(of: interval), progress.epochStep < sampling.batches
       {
@@ -139,6 +151,7 @@ struct Trainer {
     }
     if progress.epochStep == sampling.batches {
       try recordEpoch(observe)
+      if isStopAsked { return }
       progress.completeEpoch()
       try saveCheckpoint(observe)
     }
@@ -152,6 +165,7 @@ struct Trainer {
     let start = clock.now
     let shard = sampling.shard(
       batch: progress.epochStep, rank: communicator.rank, ranks: communicator.size)
+    enter("forward", of: progress.step + 1)
     let input = input(order)
     network.resetGradients()
     let (logits, pullback) = try network.forward(
@@ -160,13 +174,21 @@ struct Trainer {
         isTraining: true, communicator: communicator, context: context, sharding: input.layout))
     let loss = try softmaxCrossEntropy(
       logits: logits, labels: order[shard].map { Int(data.training.labels[$0]) })
+    enter("backward", of: progress.step + 1)
     _ = try pullback(loss.gradient)
+    enter("sum of the gradients", of: progress.step + 1)
     let sum = try gradientSum.reduce(
-      network.parameters, lossSum: loss.sum, samples: shard.count, communicator: communicator)
+      network.parameters,
+      .init(lossSum: loss.sum, samples: shard.count, stopping: shouldStop() ? 1 : 0),
+      communicator: communicator)
+    enter("update", of: progress.step + 1)
 
     let learningRate = schedule.learningRate(step: progress.step)
+    let seconds = (clock.now - start) / .seconds(1)
     let record = StepRecord(
-      step: progress.step + 1, epoch: progress.epoch, loss: sum.lossSum / Double(sum.samples))
+      step: progress.step + 1, epoch: progress.epoch, loss: sum.lossSum / Double(sum.samples),
+      learningRate: learningRate,
+      imagesPerSecond: Double(sum.samples) / max(seconds, .leastNormalMagnitude), seconds: seconds)
     // Before anything is written down or updated; all ranks see the same sum.
     guard record.loss.isFinite else {
       throw TrainingError.nonFiniteLoss(
@@ -179,17 +201,22 @@ struct Trainer {
     progress.lossSum += sum.lossSum
     progress.samples += sum.samples
     progress.seconds += (clock.now - start) / .seconds(1)
+    isStopAsked = sum.stopping > 0
     if communicator.rank == 0 {
       try metrics?.append(.step(record))
       try observe(.step(record))
     }
   }
 
-  /// Tests the network and writes down the epoch, or what there is of it.
+  /// Tests the network and writes down the epoch, or what there is of it; unless a rank is asked to stop.
   private mutating func recordEpoch(_ observe: (TrainingEvent) throws -> Void) throws {
     let clock = ContinuousClock()
     let start = clock.now
-    let test = try evaluate()
+    enter("test of epoch \(progress.epoch)")
+    guard let test = try evaluate() else {
+      isStopAsked = true
+      return
+    }
     guard test.loss.isFinite else {
       throw TrainingError.nonFiniteTestLoss(
         step: progress.step, epoch: progress.epoch, loss: test.loss)
@@ -207,11 +234,15 @@ struct Trainer {
     }
   }
 
-  /// Mean loss and accuracy over the test samples.
-  private func evaluate() throws -> (loss: Double, accuracy: Double) {
+  /// Mean loss and accuracy over the test samples; nil if a rank is asked to stop meanwhile.
+  private func evaluate() throws -> (loss: Double, accuracy: Double)? {
     let sampling = Sampling(count: data.test.count, batchSize: self.sampling.batchSize)
-    var sums = [0.0, 0, 0]
+    var sums = [0.0, 0, 0, 0]
     for batch in 0..<sampling.batches {
+      if shouldStop() {
+        sums[3] = 1
+        break
+      }
       let shard = sampling.shard(
         batch: batch, rank: communicator.rank, ranks: communicator.size)
       // Running statistics need no other rank.
@@ -225,69 +256,12 @@ struct Trainer {
       sums[2] += Double(shard.count)
     }
     try sums.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
-    return (sums[0] / sums[2], sums[1] / sums[2])
+    return sums[3] > 0 ? nil : (sums[0] / sums[2], sums[1] / sums[2])
   }
 
-  /// Writes a checkpoint, and only then removes all but the one before it.
-  private mutating func saveCheckpoint(_ observe: (TrainingEvent) throws -> Void) throws {
-    guard lastCheckpoint != progress.step else { return }
-    // The loss was finite before the update; a step that went wrong must not replace a good state.
-    for parameter in network.parameters
-    where !parameter.value.withElements({ $0.allSatisfy(\.isFinite) }) {
-      throw TrainingError.nonFiniteParameter(
-        name: parameter.name, step: progress.step, epoch: progress.epoch)
-    }
-    lastCheckpoint = progress.step
-    guard communicator.rank == 0 else { return }
-    try metrics?.synchronize()
-    let path = folder.checkpoint(step: progress.step)
-    try Checkpoint(
-      progress: progress, configuration: configuration, network: network, optimizer: optimizer
-    ).write(to: path)
-    removeOldCheckpoints()
-    logger.debug("checkpoint \(path)")
-    try observe(.checkpoint(step: progress.step, path: path))
-  }
-
-  /// All but the last and the one before it. Those of later steps the run did not go on from, for they were damaged.
-  private func removeOldCheckpoints() {
-    let steps = folder.checkpointSteps
-    let kept = steps.filter { $0 <= progress.step }.suffix(2)
-    for step in steps where !kept.contains(step) { removeOutput(folder.checkpoint(step: step)) }
-  }
-
-  /// The last checkpoint that is whole and of this run, as rank 0 sees it: others may look at a slower copy of the file
-  /// system.
-  ///
-  /// - Throws: why the last one is neither, where no other is.
-  private static func lastCheckpoint(
-    _ folder: RunFolder, _ configuration: TrainingConfiguration, _ sampling: Sampling,
-    _ communicator: any Communicator, _ logger: Logger
-  ) throws -> Int? {
-    var step = try communicator.together {
-      guard communicator.rank == 0 else { return -1 }
-      var problems: [any Error] = []
-      for step in folder.checkpointSteps.reversed() {
-        let path = folder.checkpoint(step: step)
-        do {
-          let checkpoint = try Checkpoint(path: path)
-          // Of another configuration it will be refused for that.
-          if configuration.differences(from: checkpoint.configuration).isEmpty {
-            try checkpoint.requireProgress(sampling, step: step, path: path)
-          }
-          for problem in problems {
-            logger.warning("\(problem); going on from the checkpoint of step \(step)")
-          }
-          return step
-        } catch {
-          problems.append(error)
-        }
-      }
-      if let problem = problems.first { throw problem }
-      return -1
-    }
-    try withUnsafeMutableBytes(of: &step) { try communicator.broadcast($0, root: 0) }
-    return step >= 0 ? step : nil
+  /// Says what this rank does now, after the steps that are done or in the one that is not.
+  func enter(_ phase: String, of step: Int? = nil) {
+    communicator.enter(CollectiveStep(number: step ?? progress.step, description: phase))
   }
 
   private var overview: RunOverview {
@@ -307,7 +281,8 @@ struct Trainer {
     ].map { $0 ?? 0 }
     try values.withUnsafeMutableBytes { try communicator.broadcast($0, root: 0) }
     return TrainingSummary(
-      steps: progress.step, epochs: progress.completedEpochs, trainLoss: values[0],
+      isFinished: !isStopAsked, steps: progress.step, totalSteps: totalSteps,
+      epochs: progress.completedEpochs, trainLoss: values[0],
       testLoss: values[1], testAccuracy: values[2], imagesPerSecond: values[3],
       folder: folder.path, metrics: folder.metrics, plot: folder.plot, weights: folder.weights)
   }

@@ -111,6 +111,11 @@ extension TrainingError: CustomStringConvertible {
       """
     case .checkpointDamaged(let path):
       "\(printable(path)): is damaged: what it holds does not match its checksum"
+    case .metricsDamaged(let path, let line, let problem):
+      """
+      \(printable(path))\(line.map { ":\($0)" } ?? ""): \(Self.text(problem)); put the file right, or move it \
+      away to go on with a history that begins at the checkpoint
+      """
     case .notEnoughMemory(let needed, let memory, let ranks):
       """
       a step on \(ranks) rank\(ranks == 1 ? "" : "s") needs about \(megabytes(needed)) a rank, but \
@@ -141,6 +146,17 @@ extension TrainingError: CustomStringConvertible {
     case .configurationsDiffer(let rank):
       "rank \(rank) was given another configuration than rank 0; start all ranks with the same one"
     default: ""
+    }
+  }
+
+  private static func text(_ problem: MetricsProblem) -> String {
+    switch problem {
+    case .noRecord: "is no record of a step or an epoch"
+    case .wrongStep(let found, let expected): "is of step \(found), expected step \(expected)"
+    case .wrongEpoch(let found, let expected): "is of epoch \(found), expected epoch \(expected)"
+    case .ends(let step, let epoch, let expectedStep, let expectedEpoch):
+      "ends at step \(step) with \(epoch) epochs, but the checkpoint is of step \(expectedStep) with "
+        + "\(expectedEpoch)"
     }
   }
 }

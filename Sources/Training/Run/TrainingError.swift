@@ -11,6 +11,14 @@
 public enum TrainingError: Error, Hashable, Sendable {
   public enum Unreadable: Hashable, Sendable { case missing, denied, notText }
 
+  /// What is wrong with a file of metrics.
+  public enum MetricsProblem: Hashable, Sendable {
+    case noRecord
+    case wrongStep(found: Int, expected: Int)
+    case wrongEpoch(found: Int, expected: Int)
+    case ends(step: Int, epoch: Int, expectedStep: Int, expectedEpoch: Int)
+  }
+
   /// One key whose value is not what a saved run has.
   public struct Difference: Hashable, Sendable {
     public var key: String
@@ -49,6 +57,9 @@ public enum TrainingError: Error, Hashable, Sendable {
   case checkpointOfOtherRun(path: String, problem: String)
   /// Its contents are not those that its checksum is of.
   case checkpointDamaged(path: String)
+
+  /// The history of a run that is to be resumed has a hole; `line` from 1.
+  case metricsDamaged(path: String, line: Int?, problem: MetricsProblem)
 
   /// No way to share the work keeps within `training.memory`; bytes per rank.
   case notEnoughMemory(needed: Int, memory: Int, ranks: Int)

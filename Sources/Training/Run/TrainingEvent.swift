@@ -39,15 +39,19 @@ public struct RunOverview: Hashable, Sendable {
   public var totalSteps: Int
 }
 
-/// How a run ended; the same on all ranks.
+/// How a run ended, or how far it got before it was asked to stop; the same on all ranks.
 ///
 /// ```swift
 /// let summary = try train(configuration, communicator: communicator)
 /// print("\(summary.testAccuracy), see \(summary.plot)")
 /// ```
 public struct TrainingSummary: Hashable, Sendable {
+  /// Whether the run is over; otherwise it was asked to stop, and can be resumed.
+  public var isFinished: Bool
   /// Steps done, with those of before the run was resumed.
   public var steps: Int
+  /// Steps at the end of the run.
+  public var totalSteps: Int
   /// Epochs completed.
   public var epochs: Int
   public var trainLoss: Double

@@ -86,6 +86,19 @@ enum Convoy {
     /// Whether the process ended in time.
     func ends(within seconds: Double) -> Bool { ended.wait(timeout: .now() + seconds) == .success }
 
+    /// Sends a signal that it may handle.
+    func send(_ signal: Int32) { Foundation.kill(process.processIdentifier, signal) }
+
+    /// Waits until something holds, or the process has ended, or a minute has passed.
+    func waits(until holds: () -> Bool) -> Bool {
+      for _ in 0..<6000 {
+        if holds() { return true }
+        if !process.isRunning { return holds() }
+        usleep(10_000)
+      }
+      return false
+    }
+
     /// Kills the process with SIGKILL, which it cannot catch, and returns when it is gone.
     func kill() {
       Foundation.kill(process.processIdentifier, SIGKILL)

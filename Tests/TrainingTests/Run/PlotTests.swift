@@ -13,9 +13,7 @@ import Testing
     for step in 1...steps {
       records.append(
         .step(
-          StepRecord(
-            step: step, epoch: (step - 1) / stepsPerEpoch + 1, loss: 2 / Double(step).squareRoot()))
-      )
+          stepRecord(step, (step - 1) / stepsPerEpoch + 1, loss: 2 / Double(step).squareRoot())))
       if step.isMultiple(of: stepsPerEpoch) {
         records.append(
           .epoch(
@@ -88,7 +86,7 @@ import Testing
 
   @Test func nothingYetIsStillAPicture() throws {
     #expect(try read(Plot([]).svg).attributes["polyline"] == nil)
-    let one = [MetricRecord.step(StepRecord(step: 1, epoch: 1, loss: 0))]
+    let one = [MetricRecord.step(stepRecord(1, 1, loss: 0))]
     #expect(try read(Plot(one).svg).attributes["polyline"]?.count == 1)
   }
 

@@ -24,9 +24,13 @@ import Testing
       // The buffer is used again at the next step.
       for _ in 1...2 {
         let total = try sum.reduce(
-          parameters, lossSum: 0.5 * Double(count), samples: samples[communicator.rank],
+          parameters,
+          .init(
+            lossSum: 0.5 * Double(count), samples: samples[communicator.rank],
+            stopping: communicator.rank == 1 ? 1 : 0),
           communicator: communicator)
         totals += [total.lossSum, Double(total.samples)]
+        #expect(total.stopping == 1)
         if totals.count == 2 {
           #expect(parameters[0].gradient.elements == [1, 2, 0, -1])
           // (2 · 1 + 6 · 2) / 8
@@ -50,7 +54,9 @@ import Testing
       let parameters = [Parameter(name: "a", value: Tensor(shape: [1]), decays: true)]
       var sum = GradientSum(parameters)
       let total = try sum.reduce(
-        parameters, lossSum: losses[communicator.rank], samples: samples[communicator.rank],
+        parameters,
+        .init(
+          lossSum: losses[communicator.rank], samples: samples[communicator.rank], stopping: 0),
         communicator: communicator)
       return [total.lossSum, Double(total.samples)]
     }

@@ -29,14 +29,21 @@ func smallRun(in folder: String) -> TrainingConfiguration {
 @discardableResult
 func trainOnThreads(
   _ configuration: TrainingConfiguration, ranks: Int, resume: String? = nil,
-  context: Context = .process,
-  observe: @escaping @Sendable (TrainingEvent) throws -> Void = { _ in }
+  startsIfNew: Bool = false, context: Context = .process,
+  observe: @escaping @Sendable (TrainingEvent) throws -> Void = { _ in },
+  shouldStop: @escaping @Sendable (_ rank: Int) -> Bool = { _ in false }
 ) throws -> [TrainingSummary] {
   try ThreadCommunicator.run(ranks: ranks) { communicator in
     try train(
-      configuration, communicator: communicator, resume: resume, context: context,
-      observe: observe)
+      configuration, communicator: communicator, resume: resume, startsIfNew: startsIfNew,
+      context: context, observe: observe, shouldStop: { shouldStop(communicator.rank) })
   }
+}
+
+/// A step's record, but for what is of no interest.
+func stepRecord(_ step: Int, _ epoch: Int, loss: Double) -> StepRecord {
+  StepRecord(
+    step: step, epoch: epoch, loss: loss, learningRate: 0.01, imagesPerSecond: 512, seconds: 0.25)
 }
 
 func records(_ run: String) throws -> [MetricRecord] {

@@ -1,9 +1,9 @@
-import Collectives
+import Formats
 import Foundation
 import Testing
 
 /// Files that are removed when a job ends early; what signals do is tested with MPISelfTest.
-@Suite(.serialized) struct EndingTests {
+@Suite(.serialized) struct TemporaryFilesTests {
   private func temporaryFile() throws -> String {
     let path = FileManager.default.temporaryDirectory.path + "/convoy-\(UUID())"
     try Data("half".utf8).write(to: URL(fileURLWithPath: path))
@@ -22,6 +22,22 @@ import Testing
     #expect(FileManager.default.fileExists(atPath: done))
   }
 
+  /// What is being written is one of them, and what is whole is not.
+  @Test func writtenFilesAreRegistered() throws {
+    let path = FileManager.default.temporaryDirectory.path + "/convoy-\(UUID())"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    #expect(throws: FormatError.self) {
+      try writeAtomically(to: path) { (file) throws(FormatError) in
+        try file.write([1, 2, 3] as [Float])
+        TemporaryFiles.removeAll()
+      }
+    }
+    #expect(!FileManager.default.fileExists(atPath: path))
+    try writeAtomically(to: path, bytes: [1])
+    TemporaryFiles.removeAll()
+    #expect(FileManager.default.fileExists(atPath: path))
+  }
+
   @Test func placesAreLimitedAndUsedAgain() {
     let files = (0..<TemporaryFiles.most).map { TemporaryFiles.register("/nowhere/\($0)") }
     #expect(!files.contains { $0 == nil })
@@ -31,8 +47,8 @@ import Testing
     #expect(again != nil)
     TemporaryFiles.unregister(again)
     for file in files { TemporaryFiles.unregister(file) }
-    #expect(TemporaryFiles.register(String(repeating: "x", count: 4096)) == nil)
-    let longest = TemporaryFiles.register(String(repeating: "x", count: 4095))
+    #expect(TemporaryFiles.register("/" + String(repeating: "x", count: 4095)) == nil)
+    let longest = TemporaryFiles.register("/" + String(repeating: "x", count: 4094))
     #expect(longest != nil)
     TemporaryFiles.removeAll()
   }
