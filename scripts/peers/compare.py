@@ -184,7 +184,8 @@ def parse():
     parser.add_argument("--sample", type=int, default=1, metavar="K", help="only every K-th case")
     parser.add_argument("--repetitions", type=int, default=1, metavar="R",
                         help="visit each case so often, the two in turn; medians are reported")
-    parser.add_argument("--cases", type=Path, default=ROOT / "../shared/cases/layers.json")
+    parser.add_argument("--cases", type=Path, default=ROOT / "scripts/peers/layers.json",
+                        help="JSON list of layers (scripts/peers/layers.json: 125)")
     parser.add_argument("--machine", type=Path, metavar="FILE", help="the rates of the roofline, "
                         "as convoy calibrate writes them; otherwise measured anew for each case")
     parser.add_argument("--write", action="store_true",
