@@ -67,7 +67,7 @@ def pattern(line):
     """A regular expression of what an expected line stands for."""
     if line.strip() == "…":
         return r"(?:.*\n)*?"
-    return ".+".join(re.escape(part) for part in line.split("…")) + r"\n"
+    return ".*".join(re.escape(part) for part in line.split("…")) + r"\n"
 
 
 def compare(expected, output):
