@@ -14,8 +14,6 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs/performance.md"
-BEGIN, END = "<!-- layers: begin -->", "<!-- layers: end -->"
 GOAL = 2.5  # times the roofline, at most
 FORMS = ["DENSE", "CP", "TK", "TT", "TR", "RCP", "RTK", "RTT", "RTR"]
 
@@ -160,21 +158,6 @@ def machine():
     return platform.processor() or platform.machine()
 
 
-def around_markers(page):
-    """What stands before and after the part to be written."""
-    if not page.exists():
-        sys.exit(f"compare.py: {page} does not exist")
-    text = page.read_text()
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        sys.exit(f"compare.py: {page} needs one line “{BEGIN}” and, after it, one “{END}”")
-    return text[:text.index(BEGIN)], text[text.index(END) + len(END):]
-
-
-def write(page, text):
-    before, after = around_markers(page)
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
-
-
 def parse():
     parser = argparse.ArgumentParser(
         prog="scripts/bench-peers", description=__doc__, epilog="CONVOY and CONVOY_PEER_PYTHON in "
@@ -184,44 +167,54 @@ def parse():
     parser.add_argument("--sample", type=int, default=1, metavar="K", help="only every K-th case")
     parser.add_argument("--repetitions", type=int, default=1, metavar="R",
                         help="visit each case so often, the two in turn; medians are reported")
-    parser.add_argument("--cases", type=Path, default=ROOT / "../shared/cases/layers.json")
+    parser.add_argument("--cases", type=Path, default=ROOT / "scripts/peers/layers.json",
+                        help="JSON list of layers (scripts/peers/layers.json, which has 125)")
     parser.add_argument("--machine", type=Path, metavar="FILE", help="the rates of the roofline, "
                         "as convoy calibrate writes them; otherwise measured anew for each case")
-    parser.add_argument("--write", action="store_true",
-                        help="write the tables into docs/performance.md, between its markers")
     parser.add_argument("--plain", action="store_true", help="a peer as most would write it: the "
                         "kernel rebuilt or the factors one by one, channels first, default allocator")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements there")
     parser.add_argument("--cores", help="e.g. 0,1; otherwise the last of those this may use")
+    # Whether the options are right, before anything is installed or built for them.
+    parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--convoy", help=argparse.SUPPRESS)
     parser.add_argument("--peer-python", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if min(options.threads, options.sample, options.repetitions) < 1:
         parser.error("--threads, --sample and --repetitions must be at least 1")
-    if options.plain and options.write:
-        parser.error("--write is for the tables against the harder peer, without --plain")
-    if not options.convoy or not options.peer_python:
-        parser.error("is to be started by scripts/bench-peers")
+    for path in filter(None, (options.cases, options.machine)):
+        if not path.is_file():
+            parser.error(f"there is no file {path}")
+    if options.json and not options.json.absolute().parent.is_dir():
+        parser.error(f"--json: there is no folder {options.json.absolute().parent}")
     allowed = sorted(os.sched_getaffinity(0))
     if options.cores:
-        options.cores = [int(core) for core in options.cores.split(",")]
+        try:
+            options.cores = [int(core) for core in options.cores.split(",")]
+        except ValueError:
+            parser.error(f"--cores {options.cores}: expected numbers such as 0,1")
+        if missing := sorted(set(options.cores) - set(allowed)):
+            parser.error(f"--cores: this process may not use {missing}, only {allowed}")
     elif options.threads > len(allowed):
         parser.error(f"--threads {options.threads}: only {len(allowed)} cores at hand")
     else:
         # The last cores: the first often serves interrupts.
         options.cores = allowed[-options.threads:]
+    options.all = json.loads(options.cases.read_text())
+    options.chosen = [i for i, case in enumerate(options.all) if options.filter in case["name"]]
+    options.chosen = options.chosen[::options.sample]
+    if not options.chosen:
+        parser.error(f"no case's name contains “{options.filter}”")
+    if options.check:
+        sys.exit(0)
+    if not options.convoy or not options.peer_python:
+        parser.error("is to be started by scripts/bench-peers")
     return options
 
 
 def main():
     options = parse()
-    if options.write:
-        around_markers(PAGE)  # now, rather than after an hour of measuring
-    cases = json.loads(options.cases.read_text())
-    chosen = [i for i, case in enumerate(cases) if options.filter in case["name"]]
-    chosen = chosen[::options.sample]
-    if not chosen:
-        sys.exit(f"compare.py: no case's name contains “{options.filter}”")
+    cases, chosen = options.all, options.chosen
     # Convoy reads a file of the one case: its filter is by substring, which a name that is part of
     # another's would pass too.
     with tempfile.TemporaryDirectory() as folder:
@@ -256,10 +249,6 @@ def main():
     failed = [row for row in rows if row.error]
     for row in failed:
         print(f"compare.py: {row.name}: {row.error}", file=sys.stderr)
-    if options.write:
-        if failed:
-            sys.exit("compare.py: nothing written, for some cases failed")
-        write(PAGE, report)
     sys.exit(1 if failed else 0)
 
 

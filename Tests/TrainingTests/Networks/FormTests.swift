@@ -36,7 +36,7 @@ import Testing
         == "bhw(s1)(s2)(s3),r(t1)(s1),r(t2)(s2),r(t3)(s3),rhw->bhw(t1)(t2)(t3)|hw")
   }
 
-  /// Ranks of `shared/cases/layers.json`, which were not made by this code: S, T, then the ranks at
+  /// Ranks of `scripts/peers/layers.json`, which were not made by this code: S, T, then the ranks at
   /// compressions 0.02, 0.1 and 0.5.
   @Test(arguments: [
     ("cp", 64, [5, 27, 137]), ("cp", 128, [11, 56, 281]), ("tk", 64, [4, 14, 38]),
