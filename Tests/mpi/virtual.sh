@@ -188,6 +188,27 @@ SH
   check_across "SIGKILL of the rank of a virtual host" 137 'on node convoy1 exited on signal 9' 3 \
     sh "$work/noted" "$work" 1 "$convoy" bench comm --repetitions 100000
   nothing_left "virtual hosts are gone after SIGKILL of a rank"
+  # A host is cut off by the other end of its link, which is where the first process is. mpirun finds it out
+  # in 4 to 7 seconds by keep-alive, or in 14 if something it had sent was on its way; then the ranks may be
+  # quicker.
+  cat >"$work/cut" <<'SH'
+[ "$OMPI_COMM_WORLD_RANK" != 1 ] || { sleep "$1"; nsenter -t 1 -n ip link set convoy1 down; } &
+shift
+exec "$@"
+SH
+  limit=30
+  for moment in 'as its rank starts 0' 'while its rank computes 2'; do
+    before=$(date +%s)
+    output=$(across 3 sh "$work/cut" "${moment##* }" "$convoy" bench comm --repetitions 100000)
+    code=$?
+    seconds=$(($(date +%s) - before - ${moment##* }))
+    if [ $code != 0 ] && [ $seconds -le 20 ] && printf '%s\n' "$output" \
+      | grep -q 'lost communication with a remote daemon\|rank 1 of 3 on convoy1 gave no sign of life'; then
+      pass "a link is cut ${moment% *}"
+    else
+      fail "a link is cut ${moment% *}" "exit code $code after $seconds s:" "$output"
+    fi
+  done
   for signal in INT TERM KILL; do
     # In the background the shell would have SIGINT ignored.
     CONVOY_TEST=$work env --default-signal=INT "$virtual/run" --hosts 3 -- \

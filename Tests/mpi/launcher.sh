@@ -1,0 +1,38 @@
+# scripts/mpi: what it passes on, and what becomes of a signal.
+
+launch=$here/../../scripts/mpi
+
+output=$(echo input | timeout 20 "$launch" 2 sh -c 'cat; exit 3' 2>&1)
+code=$?
+if [ $code = 3 ] && printf '%s\n' "$output" | grep -q '^input$'; then
+  pass "scripts/mpi passes input, output and the exit code on"
+else
+  fail "scripts/mpi passes input, output and the exit code on" "exit code $code:" "$output"
+fi
+
+mkdir "$work/launcher"
+cd "$work/launcher" || exit 1
+for signal in 'INT 130' 'TERM 143' 'USR1 138'; do
+  code=${signal#* } signal=${signal% *} run=stopped-${signal% *}
+  # In the background the shell would have SIGINT ignored.
+  env --default-signal=INT "$launch" 2 "$convoy" train ../small.yaml --set output=$run >output 2>&1 &
+  job=$!
+  waited=0
+  until [ "$(cat $run/metrics.jsonl 2>/dev/null | wc -l)" -ge 17 ] || [ $waited -ge 600 ]; do
+    sleep 0.05
+    waited=$((waited + 1))
+  done
+  kill -s "$signal" $job
+  wait $job
+  got=$?
+  if [ $got = "$code" ] && grep -q '^stopped by SIG.*with a checkpoint' output; then
+    pass "scripts/mpi stops a run at SIG$signal"
+  else
+    fail "scripts/mpi stops a run at SIG$signal" "exit code $got (expected $code):" "$(cat output)"
+  fi
+  check "stopped by SIG$signal, it goes on" 0 'after 2 epochs (120 steps)' 2 "$convoy" \
+    train ../small.yaml --set output=$run --resume-or-start
+  cmp $run/weights.safetensors ../whole/run/weights.safetensors \
+    || fail "stopped by SIG$signal, it goes on" "the weights differ"
+done
+cd "$work" || exit 1
