@@ -14,7 +14,9 @@ struct TrainCommand: ParsableCommand {
       \(TrainingConfiguration.keyReference)
       """)
 
-  @Argument(help: "The configuration, in YAML; with --resume the run's own, unless it is given.")
+  @Argument(
+    help: "The configuration, in YAML; with --resume the run's own, unless it is given.",
+    transform: expandedPath)
   var configuration: String?
 
   @Option(
@@ -22,7 +24,9 @@ struct TrainCommand: ParsableCommand {
     help: ArgumentHelp("Change one key, e.g. model.form=tk.", valueName: "key=value"))
   var overrides: [String] = []
 
-  @Option(help: ArgumentHelp("Go on with the run in this folder.", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp("Go on with the run in this folder.", valueName: "dir"),
+    transform: expandedPath)
   var resume: String?
 
   @OptionGroup var threads: ThreadOptions

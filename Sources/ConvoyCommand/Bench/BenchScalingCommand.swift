@@ -19,7 +19,7 @@ struct BenchScalingCommand: ParsableCommand {
       A case that needs more memory than there is is skipped with a note.
       """)
 
-  @Option(help: ArgumentHelp("The cases.", valueName: "file.json"))
+  @Option(help: ArgumentHelp("The cases.", valueName: "file.json"), transform: expandedPath)
   var cases: String
 
   @Option(help: ArgumentHelp("Only cases with this in their names.", valueName: "text"))
@@ -37,7 +37,8 @@ struct BenchScalingCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The machine's rates, as 'convoy calibrate --out' writes them.", valueName: "file.json"))
+      "The machine's rates, as 'convoy calibrate --out' writes them.", valueName: "file.json"),
+    transform: expandedPath)
   var machine: String?
 
   @Option(help: ArgumentHelp("float32 or float64.", valueName: "type"))
@@ -48,7 +49,9 @@ struct BenchScalingCommand: ParsableCommand {
   @Flag(help: "Print one JSON object instead of a table.")
   var json = false
 
-  @Option(help: ArgumentHelp("Draw efficiency over ranks.", valueName: "file.svg"))
+  @Option(
+    help: ArgumentHelp("Draw efficiency over ranks.", valueName: "file.svg"),
+    transform: expandedPath)
   var svg: String?
 
   enum Kinds: String, ExpressibleByArgument, CaseIterable {

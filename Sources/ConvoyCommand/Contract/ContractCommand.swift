@@ -11,11 +11,13 @@ struct ContractCommand: ParsableCommand {
   @Argument(help: "The expression, e.g. 'ij,jk->ik' or 'bshw,tshw->bthw|hw'.")
   var expression: String
 
-  @Argument(help: "One npy file per operand, float32 or float64, all of one type.")
+  @Argument(
+    help: "One npy file per operand, float32 or float64, all of one type.", transform: expandedPath)
   var operands: [String] = []
 
   @Option(
-    help: ArgumentHelp("Where the result goes, in the operands' type.", valueName: "file.npy"))
+    help: ArgumentHelp("Where the result goes, in the operands' type.", valueName: "file.npy"),
+    transform: expandedPath)
   var out: String
 
   @OptionGroup var options: ExpressionOptions
@@ -28,12 +30,14 @@ struct ContractCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Write predicted and measured bytes and the times as JSON.", valueName: "file.json"))
+      "Write predicted and measured bytes and the times as JSON.", valueName: "file.json"),
+    transform: expandedPath)
   var report: String?
 
   @Option(
     help: ArgumentHelp(
-      "Write a trace of every rank for chrome://tracing.", valueName: "file.json"))
+      "Write a trace of every rank for chrome://tracing.", valueName: "file.json"),
+    transform: expandedPath)
   var trace: String?
 
   @Option(

@@ -31,7 +31,8 @@ struct PlanCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Draw the contraction tree with layouts and bytes.", valueName: "file.svg"))
+      "Draw the contraction tree with layouts and bytes.", valueName: "file.svg"),
+    transform: expandedPath)
   var svg: String?
 
   enum CostModel: String, ExpressibleByArgument, CaseIterable {

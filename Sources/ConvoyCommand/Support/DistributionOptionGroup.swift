@@ -20,7 +20,8 @@ struct DistributionOptionGroup: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The machine's rates, as 'convoy calibrate --out' writes them.", valueName: "file.json"))
+      "The machine's rates, as 'convoy calibrate --out' writes them.", valueName: "file.json"),
+    transform: expandedPath)
   var machine: String?
 
   func validate() throws {

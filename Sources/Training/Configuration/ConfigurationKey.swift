@@ -47,7 +47,7 @@ extension ConfigurationKey {
   static let all: [ConfigurationKey] = [
     ConfigurationKey(
       "seed", \.seed, .seed, "initial weights, order of the samples, synthetic data"),
-    ConfigurationKey("output", \.output, .text, definesRun: false, "the run folder"),
+    ConfigurationKey("output", \.output, .path, definesRun: false, "the run folder"),
 
     ConfigurationKey(
       "model.form", \.model.form, .name(of: Form.all.map { $0.name.lowercased() }),
@@ -58,7 +58,7 @@ extension ConfigurationKey {
 
     ConfigurationKey("data.kind", \.data.kind, .choice(), "what is trained on"),
     ConfigurationKey(
-      "data.path", \.data.path, .textOrNull, definesRun: false,
+      "data.path", \.data.path, .pathOrNull, definesRun: false,
       applies: { $0.data.kind != .synthetic }, "folder of the IDX files"),
     ConfigurationKey(
       "data.trainingSamples", \.data.trainingSamples, .integerOrNull(atLeast: 1),

@@ -1,3 +1,5 @@
+import Formats
+
 /// A scalar as a YAML file or `--set` wrote it.
 struct ScalarText: Hashable, Sendable {
   var text: String
@@ -85,6 +87,13 @@ extension ConfigurationValue where Value == String {
   /// lost.
   static var text: ConfigurationValue {
     ConfigurationValue(
+  /// `text` that is a path: `~` is the home folder.
+  static var path: ConfigurationValue {
+    let text = text
+    return ConfigurationValue(
+      expected: text.expected, parse: { text.parse($0).map(withHomeFolder) }, format: quoted)
+  }
+
       expected: "text that is not empty",
       parse: { $0.isNull || $0.text.isEmpty || $0.text.contains("\0") ? nil : $0.text },
       format: quoted)
@@ -105,7 +114,7 @@ extension ConfigurationValue where Value == Int? {
 }
 
 extension ConfigurationValue where Value == String? {
-  static var textOrNull: ConfigurationValue { ConfigurationValue<String>.text.orNull() }
+  static var pathOrNull: ConfigurationValue { ConfigurationValue<String>.path.orNull() }
 }
 
 extension ConfigurationValue {

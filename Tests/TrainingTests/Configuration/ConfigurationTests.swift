@@ -87,6 +87,18 @@ import Testing
 
   @Test func outputMayNameOtherKeys() throws {
     let configuration = try TrainingConfiguration(
+  @Test func aTildeInAPathIsTheHomeFolder() throws {
+    let home = try #require(ProcessInfo.processInfo.environment["HOME"])
+    for yaml in ["output: ~/a\ndata: {path: ~/b}", "output: '~/a'\ndata: {path: \"~/b\"}"] {
+      let configuration = try TrainingConfiguration(yaml: yaml, source: "run.yaml")
+      #expect(configuration.output == home + "/a")
+      #expect(configuration.data.path == home + "/b")
+    }
+    // Alone it is null, as in all of YAML.
+    let configuration = try TrainingConfiguration(yaml: "data: {path: ~}", source: "run.yaml")
+    #expect(configuration.data.path == nil)
+  }
+
       yaml: "output: runs/{model.form}-{model.compression}-{data.kind}/{seed}", source: "run.yaml",
       overrides: ["model.form=tr", "seed=3"])
     #expect(configuration.output == "runs/tr-0.1-fashion-mnist/3")
