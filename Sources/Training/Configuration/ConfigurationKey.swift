@@ -140,13 +140,15 @@ extension ConfigurationKey {
   }
 
   /// The key a name was probably meant to be: the one that takes the fewest edits, with the
-  /// section or without it.
+  /// section or without it; what is known by another name elsewhere is known.
   static func nearest(to name: String) -> ConfigurationKey? {
     func distance(_ key: ConfigurationKey) -> Int {
-      let last = name.split(separator: ".").last.map(String.init) ?? name
       let whole = editDistance(Array(name.lowercased()), Array(key.name.lowercased()))
+    let name = name.filter { $0 != "_" && $0 != "-" }
+    let last = name.split(separator: ".").last?.lowercased() ?? ""
+    if let known = otherNames.first(where: { $0.value.contains(last) }) { return byName[known.key] }
       // A right name in a wrong section is nearer than a wrong name that is about as long.
-      let part = editDistance(Array(last.lowercased()), Array(key.lastName.lowercased())) + 1
+      let part = editDistance(Array(last), Array(key.lastName.lowercased())) + 1
       return min(whole, part)
     }
     return all.min { distance($0) < distance($1) }
