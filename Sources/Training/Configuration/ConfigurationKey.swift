@@ -82,6 +82,9 @@ extension ConfigurationKey {
       "training.batchSize", \.training.batchSize, .integer(1...1_000_000),
       "samples per step, all ranks together"),
     ConfigurationKey(
+      "training.dropLast", \.training.dropLast, .boolean,
+      "leave out the last batch of an epoch if it is smaller"),
+    ConfigurationKey(
       "training.maxSteps", \.training.maxSteps, .integerOrNull(atLeast: 1), definesRun: false,
       "stop after so many steps"),
     ConfigurationKey(
@@ -142,11 +145,11 @@ extension ConfigurationKey {
   /// The key a name was probably meant to be: the one that takes the fewest edits, with the
   /// section or without it; what is known by another name elsewhere is known.
   static func nearest(to name: String) -> ConfigurationKey? {
-    func distance(_ key: ConfigurationKey) -> Int {
-      let whole = editDistance(Array(name.lowercased()), Array(key.name.lowercased()))
     let name = name.filter { $0 != "_" && $0 != "-" }
     let last = name.split(separator: ".").last?.lowercased() ?? ""
     if let known = otherNames.first(where: { $0.value.contains(last) }) { return byName[known.key] }
+    func distance(_ key: ConfigurationKey) -> Int {
+      let whole = editDistance(Array(name.lowercased()), Array(key.name.lowercased()))
       // A right name in a wrong section is nearer than a wrong name that is about as long.
       let part = editDistance(Array(last), Array(key.lastName.lowercased())) + 1
       return min(whole, part)

@@ -58,6 +58,10 @@ extension ConfigurationValue where Value == MemorySize? {
   }
 }
 
+extension ConfigurationValue where Value == Bool {
+  static var boolean: ConfigurationValue { choice([("true", true), ("false", false)]) }
+}
+
 extension ConfigurationValue where Value == UInt64 {
   static var seed: ConfigurationValue {
     ConfigurationValue(
@@ -83,10 +87,6 @@ extension ConfigurationValue where Value == Double {
 }
 
 extension ConfigurationValue where Value == String {
-  /// Any text but the empty one. It is a path, which cannot hold the character 0: what follows would be
-  /// lost.
-  static var text: ConfigurationValue {
-    ConfigurationValue(
   /// `text` that is a path: `~` is the home folder.
   static var path: ConfigurationValue {
     let text = text
@@ -94,6 +94,10 @@ extension ConfigurationValue where Value == String {
       expected: text.expected, parse: { text.parse($0).map(withHomeFolder) }, format: quoted)
   }
 
+  /// Any text but the empty one. It is a path, which cannot hold the character 0: what follows would be
+  /// lost.
+  static var text: ConfigurationValue {
+    ConfigurationValue(
       expected: "text that is not empty",
       parse: { $0.isNull || $0.text.isEmpty || $0.text.contains("\0") ? nil : $0.text },
       format: quoted)

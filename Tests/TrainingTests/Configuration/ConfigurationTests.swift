@@ -23,6 +23,7 @@ import Testing
         training:
           epochs: 7
           batchSize: 32
+          dropLast: True
           maxSteps: 11
           schedule: step
           warmUpEpochs: 0.5
@@ -50,6 +51,7 @@ import Testing
     (expected.data.channels, expected.data.classes) = (3, 4)
     expected.training.epochs = 7
     expected.training.batchSize = 32
+    expected.training.dropLast = true
     expected.training.maxSteps = 11
     expected.training.schedule = .step
     expected.training.warmUpEpochs = 0.5
@@ -85,8 +87,6 @@ import Testing
     #expect(configuration.output == "a=b")
   }
 
-  @Test func outputMayNameOtherKeys() throws {
-    let configuration = try TrainingConfiguration(
   @Test func aTildeInAPathIsTheHomeFolder() throws {
     let home = try #require(ProcessInfo.processInfo.environment["HOME"])
     for yaml in ["output: ~/a\ndata: {path: ~/b}", "output: '~/a'\ndata: {path: \"~/b\"}"] {
@@ -99,6 +99,8 @@ import Testing
     #expect(configuration.data.path == nil)
   }
 
+  @Test func outputMayNameOtherKeys() throws {
+    let configuration = try TrainingConfiguration(
       yaml: "output: runs/{model.form}-{model.compression}-{data.kind}/{seed}", source: "run.yaml",
       overrides: ["model.form=tr", "seed=3"])
     #expect(configuration.output == "runs/tr-0.1-fashion-mnist/3")
@@ -134,6 +136,7 @@ import Testing
         training:
           epochs: 5
           batchSize: 128
+          dropLast: false
           maxSteps: null
           schedule: cosine
           warmUpEpochs: 0.0
