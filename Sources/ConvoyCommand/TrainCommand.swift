@@ -71,7 +71,8 @@ struct TrainCommand: ParsableCommand {
   private static func line(_ event: TrainingEvent) -> String? {
     switch event {
     case .started(let run):
-      "training \(run.parameterCount) parameters on \(run.trainingSamples) images, "
+      "training \(countText(Double(run.parameterCount))) parameters on "
+        + "\(countText(Double(run.trainingSamples))) images, "
         + "\(run.ranks) \(run.ranks == 1 ? "rank" : "ranks") × \(run.threads) "
         + (run.threads == 1 ? "thread" : "threads")
         + (run.sharding.isDataParallel ? "" : " as \(run.sharding)") + ", into \(run.folder)"
@@ -89,7 +90,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   /// Of a run that is resumed it is what a file says, which may be more than an `Int`.
-  private static func whole(_ rate: Double) -> String { String(format: "%.0f", rate) }
+  private static func whole(_ rate: Double) -> String { countText(rate.rounded()) }
 
   private static func rounded(_ loss: Double) -> String { String(format: "%.4f", loss) }
 }

@@ -58,11 +58,11 @@ import Testing
     #expect(run.code == 0)
     let lines = run.output.split(separator: "\n").map { $0.split(separator: " ") }
     #expect(lines.count == 6)
-    #expect(lines[0].joined(separator: " ") == "time, us bandwidth, GB/s received")
+    #expect(lines[0].joined(separator: " ") == "time, µs bandwidth, GB/s received")
     // Without --repetitions, 100 of small sizes, and as many as make 6 MiB of larger ones.
     #expect(
       lines.dropFirst(2).map { $0.prefix(3).joined(separator: " ") } == [
-        "all-gather 12 100", "all-gather 65536 96", "exchange 12 100", "exchange 65536 96",
+        "all-gather 12 100", "all-gather 65,536 96", "exchange 12 100", "exchange 65,536 96",
       ])
     #expect(lines.dropFirst().allSatisfy { $0.count == 8 })
   }

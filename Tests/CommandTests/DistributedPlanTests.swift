@@ -153,7 +153,7 @@ import Testing
       "search          exact: no order and no grid is better",
       "lower bound     the cost is 1.00 times the sum of the steps' own bounds",
       "bytes received  at most 6,144 on a rank, at least 6,144, 49,152 in all",
-      "cost            262144 (the paper's count)",
+      "cost            262,144 (the paper's count)",
     ] {
       #expect(lines.contains(line), "\(line)")
     }

@@ -124,7 +124,7 @@ import Testing
     let peak = try #require(report.peakBytesPerRank.first)
     #expect(abs(peak / 4.004e36 - 1) < 1e-3)
     let table = try Convoy.run(arguments, in: TestFolder())
-    #expect(table.output.contains("peak memory     at least 4e+36 bytes"))
+    #expect(table.output.contains("peak memory     at least 4.00e36 bytes"))
   }
 
   @Test func aFilterTooLongToWalkIsPlannedAtOnce() throws {
@@ -162,9 +162,9 @@ import Testing
         step  values    macs  share  elements  contraction
            3  1,2         12    0 %         6  h,h->h|h
            4  0,3     12,000  100 %     2,000  xh,h->xh|h
-        peak memory     16052 bytes (float32, one process)
+        peak memory     16,052 bytes (float32, one process)
         estimated time  _, one thread
-        cost            12012 (the paper's count)
+        cost            12,012 (the paper's count)
 
         """)
   }

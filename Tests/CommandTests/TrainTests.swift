@@ -16,7 +16,7 @@ import Testing
       ])
     let output = try Regex(
       """
-      test accuracy \\d+\\.\\d\\d % after 2 epochs \\(8 steps\\), \\d+ images/s
+      test accuracy \\d+\\.\\d\\d % after 2 epochs \\(8 steps\\), [0-9,]+ images/s
       plot          run/plot.svg
       weights       run/weights.safetensors
 

@@ -85,12 +85,12 @@ struct PlanCommand: ParsableCommand {
     if options.training {
       let received = needs.receivedBytes.map(Double.init)
       try output(
-        "training bytes  at most \(Count(received.max() ?? 0).text) on a rank, at least "
-          + "\(Count(received.min() ?? 0).text), received forward and back")
+        "training bytes  at most \(countText(received.max() ?? 0)) on a rank, at least "
+          + "\(countText(received.min() ?? 0)), received forward and back")
     }
     try output(
-      "peak memory     at most \(Count(needs.peakBytes.max() ?? 0).text) bytes on a rank, at least "
-        + "\(Count(needs.peakBytes.min() ?? 0).text) (\(dtype.rawValue)\(gradients)"
+      "peak memory     at most \(countText(needs.peakBytes.max() ?? 0)) bytes on a rank, at least "
+        + "\(countText(needs.peakBytes.min() ?? 0)) (\(dtype.rawValue)\(gradients)"
         + (needs.isExact ? ")" : ", tensors alone)"))
     try outputPaperCost(plan.plan)
   }
@@ -135,7 +135,7 @@ struct PlanCommand: ParsableCommand {
 
   private func outputPaperCost(_ plan: Plan) throws {
     guard cost == .paper else { return }
-    try output("cost            \(String(format: "%.0f", plan.paperMacs)) (the paper's count)")
+    try output("cost            \(countText(plan.paperMacs)) (the paper's count)")
   }
 
   private func draw(_ explanation: @autoclosure () -> PlanExplanation) throws {
