@@ -53,7 +53,7 @@ import Testing
 
   @Test func theTableHasALineForEachSize() throws {
     let run = try Convoy.run(
-      ["bench", "comm", "--operation", "all-gather,exchange", "--sizes", " 12, 65536"],
+      ["bench", "comm", "--operation", "all-gather,exchange", "--sizes", " 12, 64KiB"],
       in: TestFolder())
     #expect(run.code == 0)
     let lines = run.output.split(separator: "\n").map { $0.split(separator: " ") }
@@ -69,13 +69,15 @@ import Testing
 
   static let badOptions =
     [
-      ("8,", ""), ("4,,8", ""), ("0", "0"), ("-8", "-8"), ("8,6", "6"), ("1e6", "1e6"),
+      ("8,", ""), ("4,,8", ""), ("0", "0"), ("-8", "-8"), ("8,6", "6"), ("1e6,1e-6", "1e-6"),
+      ("1kB,3MeB", "3MeB"), ("8,4611686018427387904", "4611686018427387904"),
       ("8 16", "8 16"), ("99999999999999999999", "99999999999999999999"),
     ].map { sizes, part in
       BadInput(
         "sizes '\(sizes)'", ["bench", "comm", "--sizes=\(sizes)"],
-        "convoy: error: --sizes '\(sizes)': '\(part)' is not a size; expected bytes, in positive "
-          + "multiples of 4, separated by commas, e.g. --sizes 8,1048576")
+        "convoy: error: --sizes '\(sizes)': '\(part)' is not a size; expected "
+          + "multiples of 4 bytes, alone or with a unit, separated by commas, e.g. --sizes "
+          + "8,64KiB,1MiB")
     }
     + ["broadcast", "all_reduce", ""].map { operation in
       BadInput(
@@ -101,7 +103,7 @@ import Testing
     try input.check(in: TestFolder())
   }
 
-  @Test(arguments: [1 << 50, Int.max - 3]) func aSizeThatDoesNotFitIsRefused(bytes: Int) throws {
+  @Test(arguments: [1 << 50, 1 << 61]) func aSizeThatDoesNotFitIsRefused(bytes: Int) throws {
     try BadInput(
       "\(bytes)", ["bench", "comm", "--sizes", "8,\(bytes)"],
       "convoy: error: --sizes: \(bytes) bytes are too many; the memory here allows at most …"

@@ -136,6 +136,20 @@ import Testing
     let text = try Convoy.run(arguments + ["--json"], in: TestFolder()).output
     #expect(text.contains("\"macs\" : 1000000000000000000"))
   }
+  /// Shapes are taken as they are printed.
+  @Test(arguments: [("2x3", "scalar"), ("2×3", ""), ("2X3", " scalar "), ("2, 3", "scalar")])
+  func aShapeIsTakenAsPlansPrintIt(shape: String, scalar: String) throws {
+    func output(_ shape: String, _ scalar: String) throws -> String {
+      let run = try Convoy.run(
+        ["plan", "ij,->ij", "--shape", shape, "--shape", scalar], in: TestFolder())
+      #expect(run.code == 0, "it says: \(run.errors)")
+      return run.output
+    }
+    let table = try output(shape, scalar)
+    #expect(try table == output("2,3", ""))
+    #expect(table.contains("shapes          2x3 scalar\n"))
+  }
+
 
   @Test func theTableIsForPeople() throws {
     let arguments = [

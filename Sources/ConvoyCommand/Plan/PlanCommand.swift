@@ -143,10 +143,13 @@ struct PlanCommand: ParsableCommand {
     try writeAtomically(to: svg, bytes: Array(explanation().drawing.utf8))
   }
 
+  /// The extents of a shape, as they are given or as plans print them: `4,7,9`, `4x7x9`; none of `scalar`, or of nothing.
   static func extents(_ text: String) throws -> [Int] {
     let trimmed = text.trimmingCharacters(in: .whitespaces)
-    if trimmed.isEmpty { return [] }
-    return try trimmed.split(separator: ",", omittingEmptySubsequences: false).map { part in
+    if trimmed.isEmpty || trimmed == "scalar" { return [] }
+    let separators: Set<Character> = trimmed.contains(",") ? [","] : ["x", "X", "×"]
+    let parts = trimmed.split(omittingEmptySubsequences: false) { separators.contains($0) }
+    return try parts.map { part in
       guard let extent = Int(part.trimmingCharacters(in: .whitespaces)), extent >= 0 else {
         throw ValidationError(
           "--shape '\(text)': '\(part)' is not an extent; expected whole numbers separated by "
