@@ -1,6 +1,7 @@
 import ArgumentParser
 import Convoy
 import Foundation
+import Logging
 
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -48,7 +49,9 @@ struct TrainCommand: ParsableCommand {
       let isFirst = communicator.rank == 0
       let bar = ProgressBar(isShown: isFirst && ProgressBar.isTerminal)
       defer { bar.clear() }
-      let summary = try train(configuration, communicator: communicator, resume: resume) { event in
+      let summary = try train(
+        configuration, communicator: communicator, resume: resume, logger: .notes
+      ) { event in
         bar.show(event)
         if let line = Self.line(event) { note(line) }
       }

@@ -94,9 +94,10 @@ import Testing
     + [
       BadInput(
         "repetitions that are no number", ["bench", "comm", "--repetitions", "many"],
-        "Error: The value 'many' is invalid for '--repetitions <count>'…"),
+        "convoy: error: the value 'many' is invalid for '--repetitions <count>'…"),
       BadInput(
-        "an unknown benchmark", ["bench", "disk"], "Error: Unexpected argument 'disk'…"),
+        "an unknown benchmark", ["bench", "disk"],
+        "convoy: error: there is no command 'disk'; expected layers, gemm, comm or scaling…"),
     ]
 
   @Test(arguments: badOptions) func badOptionsAreNamed(input: BadInput) throws {

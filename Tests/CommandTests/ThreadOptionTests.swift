@@ -11,11 +11,17 @@ import Testing
   @Test(arguments: commands) func whatIsNoNumberOfThreadsIsRefused(command: [String]) throws {
     let folder = try TestFolder()
     for (value, message) in [
-      ("--threads=0", "Error: --threads 0: expected a number from 1 to 1024, e.g. --threads 2"),
-      ("--threads=-2", "Error: --threads -2: expected a number from 1 to 1024, e.g. --threads 2"),
-      ("--threads=1025", "Error: --threads 1025: expected a number from 1 to 1024"),
-      ("--threads=two", "Error: The value 'two' is invalid for '--threads <count>'"),
-      ("--threads=", "Error: Missing value for '--threads <count>'"),
+      (
+        "--threads=0",
+        "convoy: error: --threads 0: expected a number from 1 to 1024, e.g. --threads 2"
+      ),
+      (
+        "--threads=-2",
+        "convoy: error: --threads -2: expected a number from 1 to 1024, e.g. --threads 2"
+      ),
+      ("--threads=1025", "convoy: error: --threads 1025: expected a number from 1 to 1024"),
+      ("--threads=two", "convoy: error: the value 'two' is invalid for '--threads <count>'"),
+      ("--threads=", "convoy: error: missing value for '--threads <count>'"),
     ] {
       let run = try Convoy.run(command + [value], in: folder)
       #expect(run.code == 64, "\(value)")
