@@ -53,6 +53,7 @@ struct TrainCommand: ParsableCommand {
         configuration, communicator: communicator, resume: resume, logger: .notes
       ) { event in
         bar.show(event)
+        if let warning = Self.warning(event) { note("convoy: warning: \(warning)") }
         if let line = Self.line(event) { note(line) }
       }
       guard isFirst else { return }
@@ -69,6 +70,14 @@ struct TrainCommand: ParsableCommand {
 
   /// A run knows its configuration.
   private var file: String { configuration ?? "\(resume ?? ".")/configuration.yaml" }
+
+  /// What is not as the configuration may have meant it.
+  private static func warning(_ event: TrainingEvent) -> String? {
+    guard case .started(let run) = event, run.batchSize > run.trainingSamples else { return nil }
+    return
+      "training.batchSize is \(run.batchSize), but there are \(run.trainingSamples) training images: every "
+      + "step takes all of them"
+  }
 
   /// What is worth a line on standard error.
   private static func line(_ event: TrainingEvent) -> String? {

@@ -36,6 +36,25 @@ import Testing
     #expect(help.contains("--threads <count>"))
   }
 
+  /// Once, and the run goes on.
+  @Test func moreThreadsThanCoresAreWarnedOf() throws {
+    let folder = try TestFolder()
+    try folder.writeCounting("a.npy", shape: [3])
+    let most = "1024"
+    for ranks in ["1", "2"] {
+      let run = try Convoy.run(
+        ["contract", "i,i->", "a.npy", "a.npy", "--out", "c.npy", "--threads", most]
+          + ["--ranks", ranks], in: folder)
+      #expect(run.code == 0)
+      let warning =
+        /convoy: warning: --threads 1024: a rank may use \d+ cores? here, and more threads than cores only wait for each other\n/
+      #expect(run.errors.wholeMatch(of: warning) != nil, "it says: \(run.errors)")
+    }
+    let run = try Convoy.run(
+      ["contract", "i,i->", "a.npy", "a.npy", "--out", "c.npy", "--threads", "1"], in: folder)
+    #expect(run.code == 0 && run.errors == "", "it says: \(run.errors)")
+  }
+
   private struct Report: Decodable {
     struct Bytes: Decodable { var peakBytesPerRank: [Int] }
     let predicted: Bytes

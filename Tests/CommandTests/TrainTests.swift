@@ -30,7 +30,8 @@ import Testing
     try folder.write("run.yaml", SmallRun.configuration())
     let run = try Convoy.run(["train", "run.yaml", "--threads", "2"], in: folder)
     #expect(!run.errors.contains("\r") && !run.errors.contains("\u{1B}"))
-    let lines = run.errors.split(separator: "\n")
+    // A machine of one core warns of two threads.
+    let lines = run.errors.split(separator: "\n").filter { !$0.contains("warning: --threads") }
     #expect(lines.count == 3, "it says: \(run.errors)")
     #expect(lines.first?.hasPrefix("training ") == true)
     #expect(lines.first?.hasSuffix(" on 64 images, 1 rank × 2 threads, into run") == true)

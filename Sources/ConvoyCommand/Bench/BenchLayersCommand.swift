@@ -47,7 +47,7 @@ struct BenchLayersCommand: ParsableCommand {
   }
 
   func run() throws {
-    try reporting {
+    try reportingOnFirst(command: "bench layers") {
       let entries = try ScalingCase.read(path: cases, filter: filter)
       HostMemory.keepFreed()
       threads.use()

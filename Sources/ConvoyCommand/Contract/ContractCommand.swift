@@ -71,7 +71,7 @@ struct ContractCommand: ParsableCommand {
       }
       // Without mpirun the ranks are threads of this process.
       threads.use(ranks: communicator.size > 1 ? 1 : ranks)
-      let isDistributed = distribution.isDistributed || trace != nil || gradients.isGiven
+      let isDistributed = distribution.isDistributed() || trace != nil || gradients.isGiven
       if communicator.size > 1 || ranks == 1 && isDistributed {
         try contract(on: communicator)
       } else if ranks > 1 {

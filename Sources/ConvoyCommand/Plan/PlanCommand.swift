@@ -45,10 +45,12 @@ struct PlanCommand: ParsableCommand {
   }
 
   func run() throws {
-    try reporting {
+    try reportingOnFirst {
       if let svg { try requireWritable(svg) }
       let shapes = try shape.map(Self.extents)
-      guard distribution.isDistributed else { return try planAlone(shapes) }
+      guard distribution.isDistributed(launched: Launch.current.processes) else {
+        return try planAlone(shapes)
+      }
       switch dtype {
       case .float32: try planDistributed(shapes, Float.self)
       case .float64: try planDistributed(shapes, Double.self)
@@ -61,7 +63,8 @@ struct PlanCommand: ParsableCommand {
   ) throws {
     let elementBytes = MemoryLayout<Element>.stride
     let settings = try distribution.options(
-      options, operands: shapes.count, ranks: distribution.ranks ?? 1, elementBytes: elementBytes)
+      options, operands: shapes.count, ranks: distribution.ranks ?? Launch.current.processes,
+      elementBytes: elementBytes)
     let bound = try options.bound(expression, shapes: shapes)
     var overlap = true
     let plan: DistributedPlan
