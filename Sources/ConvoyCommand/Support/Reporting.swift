@@ -104,6 +104,7 @@ func reportingOnEveryRank(
     try communicator.watch(watchdog) { error in
       let step = communicator.step.map { "; this rank is in \($0)" } ?? ""
       note("convoy: error: \(place)\(error)\(step)")
+      silenceAbort()
     }
     try body(communicator)
     communicator.enter(nil)
@@ -114,6 +115,7 @@ func reportingOnEveryRank(
     }
     if isToldHere(error, rank: communicator.rank) {
       note("convoy: error: \(place)\(error)")
+      silenceAbort()
     } else {
       // Whoever has something to say speaks first, and ends all processes when it has. This wait is
       // for a rank that dies before it does.
