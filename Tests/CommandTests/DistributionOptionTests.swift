@@ -117,15 +117,13 @@ import Testing
       "convoy: error: /proc/c.npy: cannot create: No such file or directory"),
     BadInput(
       "the report as the result", contract + ["--report", "./c.npy"],
-      "convoy: error: --report would replace ./c.npy, which is the result, an operand or another output; "
-        + "give it another name"),
+      "convoy: error: --report ./c.npy would replace --out, c.npy; give it another name"),
     BadInput(
       "the trace as an operand", contract + ["--trace", "b.npy"],
-      "convoy: error: --trace would replace b.npy, which is the result, an operand or another output; "
-        + "give it another name"),
+      "convoy: error: --trace b.npy would replace operand 1, b.npy; give it another name"),
     BadInput(
       "the trace as the report", contract + ["--report", "r.json", "--trace", "r.json"],
-      "convoy: error: --trace would replace r.json, …"),
+      "convoy: error: --trace r.json would replace --report, r.json; …"),
     BadInput(
       "no folder for the trace", contract + ["--trace", "none/t.json"], code: 1,
       "convoy: error: cannot write into the folder …"),

@@ -76,7 +76,7 @@ struct BenchScalingCommand: ParsableCommand {
     try reportingOnEveryRank { communicator in
       communicator.enter(CollectiveStep(number: 0, description: "read the cases"))
       let (entries, model) = try communicator.together {
-        if let svg, communicator.rank == 0 { try requireWritable(svg) }
+        if communicator.rank == 0 { try checkDrawing() }
         return (
           try ScalingCase.read(path: cases, filter: filter),
           try machine.map(machineModel) ?? .standard
@@ -90,6 +90,15 @@ struct BenchScalingCommand: ParsableCommand {
       case .float64: try measure(entries, Double.self, model, communicator)
       }
     }
+  }
+
+  private func checkDrawing() throws {
+    guard let svg else { return }
+    try requireSVGName(svg)
+    let inputs = [("--cases", cases), ("--machine", machine)].compactMap { role, path in
+      path.map { NamedFile(role: role, path: $0) }
+    }
+    try requireOutputs([NamedFile(role: "--svg", path: svg)], apartFrom: inputs)
   }
 
   private func measure<Element: TensorElement>(

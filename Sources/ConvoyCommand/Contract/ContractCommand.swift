@@ -192,24 +192,18 @@ struct ContractCommand: ParsableCommand {
     }
   }
 
-  /// Before any work: a result that cannot be written should not be computed first.
+  /// Before any work: a result that cannot be written, or would replace what it is made of, should not be computed first.
   private func checkOutputs() throws {
-    let gradientOutputs = gradients.outputs(operands: operands.count)
-    let outputs = [out, report, trace].compactMap { $0 } + gradientOutputs
-    guard !outputs.contains("") else { throw CommandError.emptyOutput }
-    func standard(_ path: String) -> String { URL(fileURLWithPath: path).standardized.path }
-    // A result may take an operand's name, for it is written once all operands are read. A report,
-    // a trace or a gradient may not: what it replaced would be lost.
-    var others = [out] + operands + [gradients.resultGradient].compactMap { $0 }
-    let named: [(String, String?)] =
-      [("--report", report), ("--trace", trace)] + gradientOutputs.map { ("--gradients", $0) }
-    for (option, path) in named {
-      guard let path else { continue }
-      if others.map(standard).contains(standard(path)) {
-        throw CommandError.outputReplaces(option: option, path: path)
-      }
-      others.append(path)
+    func files(_ role: String, _ path: String?) -> [NamedFile] {
+      path.map { [NamedFile(role: role, path: $0)] } ?? []
     }
-    for path in outputs { try requireWritable(path) }
+    let outputs =
+      files("--out", out) + files("--report", report) + files("--trace", trace)
+      + gradients.outputs(operands: operands.count).flatMap { files("--gradients", $0) }
+    let inputs =
+      operands.enumerated().flatMap { files("operand \($0)", $1) }
+      + files("--result-gradient", gradients.resultGradient)
+      + files("--machine", distribution.machine)
+    try requireOutputs(outputs, apartFrom: inputs)
   }
 }

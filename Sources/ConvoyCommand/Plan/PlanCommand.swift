@@ -46,7 +46,7 @@ struct PlanCommand: ParsableCommand {
 
   func run() throws {
     try reportingOnFirst {
-      if let svg { try requireWritable(svg) }
+      try checkDrawing()
       let shapes = try shape.map(Self.extents)
       guard distribution.isDistributed(launched: Launch.current.processes) else {
         return try planAlone(shapes)
@@ -139,6 +139,14 @@ struct PlanCommand: ParsableCommand {
   private func outputPaperCost(_ plan: Plan) throws {
     guard cost == .paper else { return }
     try output("cost            \(countText(plan.paperMacs)) (the paper's count)")
+  }
+
+  private func checkDrawing() throws {
+    guard let svg else { return }
+    try requireSVGName(svg)
+    try requireOutputs(
+      [NamedFile(role: "--svg", path: svg)],
+      apartFrom: distribution.machine.map { [NamedFile(role: "--machine", path: $0)] } ?? [])
   }
 
   private func draw(_ explanation: @autoclosure () -> PlanExplanation) throws {
