@@ -71,6 +71,7 @@ let package = Package(
       name: "ConvoyCommand",
       dependencies: [
         "Convoy", "Formats", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: strict),
 
     .target(

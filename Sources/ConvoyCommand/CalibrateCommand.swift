@@ -18,7 +18,8 @@ struct CalibrateCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Write the model, for --machine of other commands.", valueName: "machine.json"))
+      "Write the model, for --machine of other commands.", valueName: "machine.json"),
+    transform: expandedPath)
   var out: String?
 
   @Flag(help: "Measure smaller sizes fewer times: a second instead of some, and less exact.")

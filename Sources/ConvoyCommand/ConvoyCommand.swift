@@ -32,7 +32,8 @@ enum Main {
   /// As `ParsableCommand.exit(withError:)`, whose messages quote arguments as they are.
   private static func end(_ error: any Error) -> Never {
     let code = ConvoyCommand.exitCode(for: error)
-    let message = ConvoyCommand.fullMessage(for: error)
+    let message = usageMessage(
+      ConvoyCommand.fullMessage(for: error), arguments: Array(CommandLine.arguments.dropFirst()))
     if !message.isEmpty {
       // Help, if it is asked for, is a result.
       if code == .success { try? output(message) } else { note(message) }

@@ -14,6 +14,8 @@ struct DoctorCommand: ParsableCommand {
       try reportingOnEveryRank { try Self.sumRanks($0) }
       return
     }
+    // Told once, by one of those that were started.
+    guard Launch.current.isFirst else { return }
     let cores = ProcessInfo.processInfo.activeProcessorCount
     let launch = Launch.current
     let threads = ThreadOptions.defaultCount()

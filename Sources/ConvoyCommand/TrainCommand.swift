@@ -1,6 +1,7 @@
 import ArgumentParser
 import Convoy
 import Foundation
+import Logging
 
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -18,7 +19,9 @@ struct TrainCommand: ParsableCommand {
       \(TrainingConfiguration.keyReference)
       """)
 
-  @Argument(help: "The configuration, in YAML; with --resume the run's own, unless it is given.")
+  @Argument(
+    help: "The configuration, in YAML; with --resume the run's own, unless it is given.",
+    transform: expandedPath)
   var configuration: String?
 
   @Option(
@@ -26,7 +29,9 @@ struct TrainCommand: ParsableCommand {
     help: ArgumentHelp("Change one key, e.g. model.form=tk.", valueName: "key=value"))
   var overrides: [String] = []
 
-  @Option(help: ArgumentHelp("Go on with the run in this folder.", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp("Go on with the run in this folder.", valueName: "dir"),
+    transform: expandedPath)
   var resume: String?
 
   @Flag(
@@ -67,10 +72,12 @@ struct TrainCommand: ParsableCommand {
       let lines = ProgressLines(isShown: isFirst && !ProgressBar.isTerminal, write: note)
       let summary = try train(
         configuration, communicator: communicator,
-        resume: resume ?? (resumeOrStart ? configuration.output : nil), startsIfNew: resumeOrStart
+        resume: resume ?? (resumeOrStart ? configuration.output : nil), startsIfNew: resumeOrStart,
+        logger: .notes
       ) { event in
         bar.show(event)
         lines.show(event)
+        if let warning = Self.warning(event) { note("convoy: warning: \(warning)") }
         if let line = Self.line(event) { note(line) }
       } shouldStop: {
         EndingSignals.request != nil
@@ -111,11 +118,20 @@ struct TrainCommand: ParsableCommand {
   /// A run knows its configuration.
   private var file: String { configuration ?? "\(resume ?? ".")/configuration.yaml" }
 
+  /// What is not as the configuration may have meant it.
+  private static func warning(_ event: TrainingEvent) -> String? {
+    guard case .started(let run) = event, run.batchSize > run.trainingSamples else { return nil }
+    return
+      "training.batchSize is \(run.batchSize), but there are \(run.trainingSamples) training images: every "
+      + "step takes all of them"
+  }
+
   /// What is worth a line on standard error.
   private static func line(_ event: TrainingEvent) -> String? {
     switch event {
     case .started(let run):
-      "training \(run.parameterCount) parameters on \(run.trainingSamples) images, "
+      "training \(countText(Double(run.parameterCount))) parameters on "
+        + "\(countText(Double(run.trainingSamples))) images, "
         + "\(run.ranks) \(run.ranks == 1 ? "rank" : "ranks") × \(run.threads) "
         + (run.threads == 1 ? "thread" : "threads")
         + (run.sharding.isDataParallel ? "" : " as \(run.sharding)") + ", into \(run.folder)"
@@ -133,7 +149,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   /// Of a run that is resumed it is what a file says, which may be more than an `Int`.
-  private static func whole(_ rate: Double) -> String { String(format: "%.0f", rate) }
+  private static func whole(_ rate: Double) -> String { countText(rate.rounded()) }
 
   private static func rounded(_ loss: Double) -> String { String(format: "%.4f", loss) }
 }

@@ -186,24 +186,35 @@ import Testing
   ]
 
   static let usage = [
-    BadInput("unknown option", ["plan", "i->i", "--foo"], "Error: Unknown option '--foo'…"),
+    BadInput(
+      "unknown option", ["plan", "i->i", "--foo"], "convoy: error: unknown option '--foo'…"),
     BadInput(
       "unknown optimizer", ["plan", "i->i", "--shape", "2", "--optimizer", "best"],
       """
-      Error: The value 'best' is invalid for '--optimizer <optimizer>'. Please provide one of \
+      convoy: error: the value 'best' is invalid for '--optimizer <optimizer>'. Please provide one of \
       'auto', 'optimal', 'greedy' or 'left-to-right'.…
       """),
     BadInput(
       "unknown cost", ["plan", "i->i", "--shape", "2", "--cost", "x"],
-      "Error: The value 'x' is invalid for '--cost <cost>'. Please provide one of 'true' and…"),
-    BadInput("no expression", ["plan"], "Error: Missing expected argument '<expression>'…"),
-    BadInput("unknown command", ["plann"], "Error: Unexpected argument 'plann'…"),
+      "convoy: error: the value 'x' is invalid for '--cost <cost>'. Please provide one of 'true' and…"
+    ),
+    BadInput("no expression", ["plan"], "convoy: error: missing expected argument '<expression>'…"),
+    BadInput(
+      "unknown command", ["plann"],
+      "convoy: error: there is no command 'plann'; did you mean 'plan'?…"),
     BadInput(
       "a command that does not exist", ["measure"],
-      "Error: Unexpected argument 'measure'…"),
+      "convoy: error: there is no command 'measure'; expected plan, contract, train, bench, calibrate or "
+        + "doctor…"),
+    BadInput(
+      "a command and its arguments", ["trian", "run.yaml", "--threads", "2"],
+      "convoy: error: there is no command 'trian'; did you mean 'train'?…"),
+    BadInput(
+      "a mistyped option", ["plan", "i->i", "--shap", "2"],
+      "convoy: error: unknown option '--shap'. Did you mean '--shape'?…"),
     BadInput(
       "no output file", ["contract", "i->i", "a.npy"],
-      "Error: Missing expected argument '--out <file.npy>'…"),
+      "convoy: error: missing expected argument '--out <file.npy>'…"),
   ]
 
   @Test(arguments: expressions + shapes + rules + usage)

@@ -84,15 +84,15 @@ import Testing
       "convoy: error: cannot write into the folder {folder}/nowhere: there is no such folder"),
   ]
 
-  static func clashing(_ name: String, _ report: String) -> BadInput {
+  static func clashing(_ name: String, _ report: String, with other: String) -> BadInput {
     BadInput(
       name, ["contract", "ij,jk->ik", "a.npy", "b.npy", "--out", "c.npy", "--report", report],
-      "convoy: error: --report would replace \(report), which is the result, an operand or another output; "
-        + "give it another name")
+      "convoy: error: --report \(report) would replace \(other); give it another name")
   }
 
   @Test(arguments: [
-    clashing("the report as the result", "./c.npy"), clashing("the report as an operand", "b.npy"),
+    clashing("the report as the result", "./c.npy", with: "--out, c.npy"),
+    clashing("the report as an operand", "b.npy", with: "operand 1, b.npy"),
     BadInput(
       "no name", ["contract", "ij,jk->ik", "a.npy", "b.npy", "--out", ""],
       "convoy: error: the name of an output is empty; expected a file"),

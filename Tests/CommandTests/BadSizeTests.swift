@@ -150,7 +150,8 @@ import Testing
     BadInput(
       "timeout",
       ["contract", "ij,jk->ik", "a.npy", "b.npy", "--out", "c.npy", "--timeout", "1e300"],
-      "Error: --timeout 1e+300: expected seconds above 0, at most 1000000000, e.g. --timeout 60…"),
+      "convoy: error: --timeout 1e+300: expected seconds above 0, at most 1000000000, e.g. --timeout 60…"
+    ),
   ])
   func optionsBeyondReason(row: BadInput) throws {
     let folder = try TestFolder()

@@ -68,7 +68,7 @@ import Testing
         + "'training.epochs'?"),
     BadInput("no YAML", ["train", "damaged.yaml"], "convoy: error: damaged.yaml: …"),
     BadInput(
-      "no configuration", ["train"], "Error: Missing expected argument '<configuration>'…"),
+      "no configuration", ["train"], "convoy: error: missing expected argument '<configuration>'…"),
     BadInput(
       "nothing to resume", ["train", "run.yaml", "--resume", "nowhere"],
       "convoy: error: nowhere: there is no such folder to resume; expected the output folder of an "

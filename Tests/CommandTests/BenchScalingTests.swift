@@ -383,13 +383,13 @@ import Testing
       "convoy: error: \(small): no case has 'tucker' in its name; there are 'matmul', …"),
     BadInput(
       "no repetitions", ["bench", "scaling", "--cases", small, "--repetitions", "0"],
-      "Error: --repetitions 0: expected a number from 1 to 100000…"),
+      "convoy: error: --repetitions 0: expected a number from 1 to 100000…"),
     BadInput(
       "a kind that is none", ["bench", "scaling", "--cases", small, "--kind", "medium"],
-      "Error: The value 'medium' is invalid for '--kind <kind>'…"),
+      "convoy: error: the value 'medium' is invalid for '--kind <kind>'…"),
     BadInput(
       "a type that is none", ["bench", "scaling", "--cases", small, "--dtype", "float16"],
-      "Error: The value 'float16' is invalid for '--dtype <type>'…"),
+      "convoy: error: the value 'float16' is invalid for '--dtype <type>'…"),
     BadInput(
       "a machine that is not there",
       ["bench", "scaling", "--cases", small, "--machine", "none.json"],
@@ -401,7 +401,7 @@ import Testing
       "convoy: error: cannot write into the folder /nowhere: there is no such folder"),
     BadInput(
       "no cases", ["bench", "scaling"],
-      "Error: Missing expected argument '--cases"
+      "convoy: error: missing expected argument '--cases"
         + " <file.json>'…"),
   ]
 

@@ -242,11 +242,11 @@ struct ContractGradientTests {
     Refusal(
       testDescription: "a gradient in the place of the report",
       arguments: ["--result-gradient", "2.npy", "--gradients", "g", "--report", "g-1.npy"],
-      message: "--gradients would replace g-1.npy"),
+      message: "--gradients g-1.npy would replace --report, g-1.npy"),
     Refusal(
       testDescription: "a gradient in the place of the result",
       arguments: ["--result-gradient", "2.npy", "--gradients", "./y"],
-      message: "--gradients would replace ./y-0.npy"),
+      message: "--gradients ./y-0.npy would replace --out, y-0.npy"),
     Refusal(
       testDescription: "no such folder",
       arguments: ["--result-gradient", "2.npy", "--gradients", "none/g"],

@@ -5,33 +5,41 @@ import Testing
 @Suite struct DistributionOptionTests {
   /// Options that neither command takes, and the beginning of the message.
   static let refused: [(options: [String], message: String)] = [
-    (["--ranks", "0"], "Error: --ranks 0: expected at least 1, e.g. --ranks 4…"),
-    (["--ranks=-3"], "Error: --ranks -3: expected at least 1, e.g. --ranks 4…"),
-    (["--ranks", "-3"], "Error: …"),
-    (["--ranks", "x"], "Error: The value 'x' is invalid for '--ranks <ranks>'…"),
-    (["--ranks", "1.5"], "Error: The value '1.5' is invalid for '--ranks <ranks>'…"),
-    (["--ranks", ""], "Error: The value '' is invalid for '--ranks <ranks>'…"),
-    (["--ranks", "65537"], "Error: --ranks 65537: expected at most 65536…"),
+    (["--ranks", "0"], "convoy: error: --ranks 0: expected at least 1, e.g. --ranks 4…"),
+    (["--ranks=-3"], "convoy: error: --ranks -3: expected at least 1, e.g. --ranks 4…"),
+    (["--ranks", "-3"], "convoy: error: …"),
+    (["--ranks", "x"], "convoy: error: the value 'x' is invalid for '--ranks <ranks>'…"),
+    (["--ranks", "1.5"], "convoy: error: the value '1.5' is invalid for '--ranks <ranks>'…"),
+    (["--ranks", ""], "convoy: error: the value '' is invalid for '--ranks <ranks>'…"),
+    (["--ranks", "65537"], "convoy: error: --ranks 65537: expected at most 65536…"),
     (
       ["--ranks", "99999999999999999999"],
-      "Error: The value '99999999999999999999' is invalid for '--ranks <ranks>'…"
+      "convoy: error: the value '99999999999999999999' is invalid for '--ranks <ranks>'…"
     ),
-    (["--memory", "0"], "Error: The value '0' is invalid for '--memory <bytes>': '0' is no size…"),
+    (
+      ["--memory", "0"],
+      "convoy: error: the value '0' is invalid for '--memory <bytes>': '0' is no size…"
+    ),
     (
       ["--memory=-1"],
-      "Error: The value '-1' is invalid for '--memory <bytes>': '-1' is no size: expected a number "
+      "convoy: error: the value '-1' is invalid for '--memory <bytes>': '-1' is no size: expected a number "
         + "of bytes, alone or with a unit, e.g. 2GiB or 1.5e9…"
     ),
-    (["--memory", "12parsecs"], "Error: The value '12parsecs' is invalid for '--memory <bytes>'…"),
-    (["--memory", ""], "Error: The value '' is invalid for '--memory <bytes>'…"),
-    (["--memory", "GiB"], "Error: The value 'GiB' is invalid for '--memory <bytes>'…"),
-    (["--memory", "nan"], "Error: The value 'nan' is invalid for '--memory <bytes>'…"),
-    (["--memory", "inf"], "Error: The value 'inf' is invalid for '--memory <bytes>'…"),
-    (["--memory", "1e300"], "Error: The value '1e300' is invalid for '--memory <bytes>'…"),
-    (["--memory", "8388608TiB"], "Error: The value '8388608TiB' is invalid for '--memory…"),
+    (
+      ["--memory", "12parsecs"],
+      "convoy: error: the value '12parsecs' is invalid for '--memory <bytes>'…"
+    ),
+    (["--memory", ""], "convoy: error: the value '' is invalid for '--memory <bytes>'…"),
+    (["--memory", "GiB"], "convoy: error: the value 'GiB' is invalid for '--memory <bytes>'…"),
+    (["--memory", "nan"], "convoy: error: the value 'nan' is invalid for '--memory <bytes>'…"),
+    (["--memory", "inf"], "convoy: error: the value 'inf' is invalid for '--memory <bytes>'…"),
+    (["--memory", "1e300"], "convoy: error: the value '1e300' is invalid for '--memory <bytes>'…"),
+    (
+      ["--memory", "8388608TiB"], "convoy: error: the value '8388608TiB' is invalid for '--memory…"
+    ),
     (
       ["--objective", "speed"],
-      "Error: The value 'speed' is invalid for '--objective <macs|bytes|time>'…"
+      "convoy: error: the value 'speed' is invalid for '--objective <macs|bytes|time>'…"
     ),
     (
       ["--ranks", "2", "--machine", "none.json"],
@@ -72,8 +80,10 @@ import Testing
 
   @Test(arguments: ["0", "-1", "nan", "inf", "soon"])
   func badTimeoutsEndInOneMessage(timeout: String) throws {
-    try BadInput("a timeout", Self.contract + ["--ranks", "2", "--timeout=\(timeout)"], "Error: …")
-      .check(in: Self.folder())
+    try BadInput(
+      "a timeout", Self.contract + ["--ranks", "2", "--timeout=\(timeout)"], "convoy: error: …"
+    )
+    .check(in: Self.folder())
   }
 
   /// Whichever of the ranks, which are threads, is the first to wait gives up.
@@ -107,15 +117,13 @@ import Testing
       "convoy: error: /proc/c.npy: cannot create: No such file or directory"),
     BadInput(
       "the report as the result", contract + ["--report", "./c.npy"],
-      "convoy: error: --report would replace ./c.npy, which is the result, an operand or another output; "
-        + "give it another name"),
+      "convoy: error: --report ./c.npy would replace --out, c.npy; give it another name"),
     BadInput(
       "the trace as an operand", contract + ["--trace", "b.npy"],
-      "convoy: error: --trace would replace b.npy, which is the result, an operand or another output; "
-        + "give it another name"),
+      "convoy: error: --trace b.npy would replace operand 1, b.npy; give it another name"),
     BadInput(
       "the trace as the report", contract + ["--report", "r.json", "--trace", "r.json"],
-      "convoy: error: --trace would replace r.json, …"),
+      "convoy: error: --trace r.json would replace --report, r.json; …"),
     BadInput(
       "no folder for the trace", contract + ["--trace", "none/t.json"], code: 1,
       "convoy: error: cannot write into the folder …"),

@@ -11,11 +11,17 @@ import Testing
   @Test(arguments: commands) func whatIsNoNumberOfThreadsIsRefused(command: [String]) throws {
     let folder = try TestFolder()
     for (value, message) in [
-      ("--threads=0", "Error: --threads 0: expected a number from 1 to 1024, e.g. --threads 2"),
-      ("--threads=-2", "Error: --threads -2: expected a number from 1 to 1024, e.g. --threads 2"),
-      ("--threads=1025", "Error: --threads 1025: expected a number from 1 to 1024"),
-      ("--threads=two", "Error: The value 'two' is invalid for '--threads <count>'"),
-      ("--threads=", "Error: Missing value for '--threads <count>'"),
+      (
+        "--threads=0",
+        "convoy: error: --threads 0: expected a number from 1 to 1024, e.g. --threads 2"
+      ),
+      (
+        "--threads=-2",
+        "convoy: error: --threads -2: expected a number from 1 to 1024, e.g. --threads 2"
+      ),
+      ("--threads=1025", "convoy: error: --threads 1025: expected a number from 1 to 1024"),
+      ("--threads=two", "convoy: error: the value 'two' is invalid for '--threads <count>'"),
+      ("--threads=", "convoy: error: missing value for '--threads <count>'"),
     ] {
       let run = try Convoy.run(command + [value], in: folder)
       #expect(run.code == 64, "\(value)")
@@ -28,6 +34,25 @@ import Testing
     let names = command.prefix { $0 != "i,i->" && $0 != "run.yaml" && $0 != "--cases" }
     let help = try Convoy.run(names + ["--help"], in: TestFolder()).output
     #expect(help.contains("--threads <count>"))
+  }
+
+  /// Once, and the run goes on.
+  @Test func moreThreadsThanCoresAreWarnedOf() throws {
+    let folder = try TestFolder()
+    try folder.writeCounting("a.npy", shape: [3])
+    let most = "1024"
+    for ranks in ["1", "2"] {
+      let run = try Convoy.run(
+        ["contract", "i,i->", "a.npy", "a.npy", "--out", "c.npy", "--threads", most]
+          + ["--ranks", ranks], in: folder)
+      #expect(run.code == 0)
+      let warning =
+        /convoy: warning: --threads 1024: a rank may use \d+ cores? here, and more threads than cores only wait for each other\n/
+      #expect(run.errors.wholeMatch(of: warning) != nil, "it says: \(run.errors)")
+    }
+    let run = try Convoy.run(
+      ["contract", "i,i->", "a.npy", "a.npy", "--out", "c.npy", "--threads", "1"], in: folder)
+    #expect(run.code == 0 && run.errors == "", "it says: \(run.errors)")
   }
 
   private struct Report: Decodable {

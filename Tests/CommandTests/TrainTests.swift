@@ -16,7 +16,7 @@ import Testing
       ])
     let output = try Regex(
       """
-      test accuracy \\d+\\.\\d\\d % after 2 epochs \\(8 steps\\), \\d+ images/s
+      test accuracy \\d+\\.\\d\\d % after 2 epochs \\(8 steps\\), [0-9,]+ images/s
       plot          run/plot.svg
       weights       run/weights.safetensors
 
@@ -30,7 +30,8 @@ import Testing
     try folder.write("run.yaml", SmallRun.configuration())
     let run = try Convoy.run(["train", "run.yaml", "--threads", "2"], in: folder)
     #expect(!run.errors.contains("\r") && !run.errors.contains("\u{1B}"))
-    let lines = run.errors.split(separator: "\n")
+    // A machine of one core warns of two threads.
+    let lines = run.errors.split(separator: "\n").filter { !$0.contains("warning: --threads") }
     #expect(lines.count == 3, "it says: \(run.errors)")
     #expect(lines.first?.hasPrefix("training ") == true)
     #expect(lines.first?.hasSuffix(" on 64 images, 1 rank × 2 threads, into run") == true)
@@ -116,5 +117,34 @@ import Testing
     for file in ["weights.safetensors", "plot.svg", "checkpoints/step-000000008.safetensors"] {
       #expect(try runs[0].bytes("run/\(file)") == runs[1].bytes("run/\(file)"), "\(file)")
     }
+  }
+
+  @Test func aBatchOfMoreThanAllSamplesIsWarnedOf() throws {
+    let folder = try TestFolder()
+    try folder.write("run.yaml", SmallRun.configuration())
+    let warning =
+      "convoy: warning: training.batchSize is 65, but there are 64 training images: every step takes all of them"
+    for (size, warned) in [(65, 1), (64, 0)] {
+      let run = try Convoy.run(
+        ["train", "run.yaml", "--set", "training.batchSize=\(size)", "--set", "output=run\(size)"],
+        in: folder)
+      #expect(run.code == 0)
+      #expect(run.errors.split(separator: "\n").count { $0 == warning } == warned)
+      #expect(run.output.contains("after 2 epochs (2 steps)"))
+    }
+  }
+
+  /// What the library logs is told as everything else.
+  @Test func aDamagedCheckpointIsWarnedOf() throws {
+    let folder = try TestFolder()
+    try folder.write("run.yaml", SmallRun.configuration())
+    #expect(try Convoy.run(["train", "run.yaml"], in: folder).code == 0)
+    let last = "run/checkpoints/step-000000008.safetensors"
+    try folder.write(last, folder.bytes(last).dropLast())
+    let run = try Convoy.run(["train", "run.yaml", "--resume", "run"], in: folder)
+    #expect(run.code == 0)
+    let warnings = run.errors.split(separator: "\n").filter { $0.contains("going on from") }
+    #expect(warnings.count == 1, "it says: \(run.errors)")
+    #expect(warnings.first?.hasPrefix("convoy: warning: \(last): ") == true)
   }
 }

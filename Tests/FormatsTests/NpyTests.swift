@@ -78,6 +78,7 @@ import Testing
     "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}",
     "{\"shape\" : (2L,),\t\"descr\":\"<f4\" , 'fortran_order':False,}\n\n",
     "  {'fortran_order': False, 'descr': '<f4', 'shape': ( 2 , ), }",
+    "{'descr': '=f4', 'fortran_order': False, 'shape': (2,)}",
   ]) func readsAnyFormOfTheDictionary(text: String) throws {
     let path = try folder.file("x.npy", npyFile(text, data: [0, 0, 0x80, 0x3F, 0, 0, 0, 0x40]))
     #expect(try NpyArray(path: path) == NpyArray(shape: [2], elements: .float32([1, 2])))

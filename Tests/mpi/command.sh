@@ -64,7 +64,7 @@ for rank in 0 1; do
   wait $job
   code=$?
   seconds=$(($(date +%s) - before))
-  if [ $code = 137 ] && [ $seconds -le 10 ] \
+  if [ $code = 137 ] && [ $seconds -le 60 ] \
     && grep -q "process rank $rank .* on node $host exited on signal 9" output; then
     pass "$kill ends the job"
   else
@@ -116,7 +116,7 @@ exec "$@"
 SH
 : >before
 : >after
-limit=20
+limit=60
 mkdir images elsewhere/images
 cp /usr/share/datasets/fashion-mnist/t10k-* images
 for file in images-idx3 labels-idx1; do
@@ -170,4 +170,48 @@ if awk "BEGIN { exit !(\"$difference\" ~ /^[0-9.e-]+\$/ && $difference <= 1e-4) 
   pass "the losses with rows cut are those of one rank, to $difference"
 else
   fail "the losses with rows cut are those of one rank, to 1e-4" "they differ by $difference"
+fi
+
+# What all ranks are told is said once, and is all that is said: no banner of mpirun's.
+# only NAME EXPECTED_CODE EXPECTED_TEXT RANKS COMMAND...: the output is one line.
+only() {
+  check "$@"
+  lines=$(printf '%s\n' "$output" | wc -l)
+  [ "$lines" = 1 ] || fail "$1" "$lines lines instead of one:" "$output"
+}
+limit=60
+only "no banner around a message" 64 "^convoy: error: rank 0 of 2 on $host: nowhere.npy: cannot open" \
+  2 "$convoy" contract 'i->' nowhere.npy --out sum.npy
+only "no banner around a message of one rank" 64 "^convoy: error: rank 1 of 2 on $host: images/train" \
+  2 sh other "$convoy" train "$work/small.yaml" --set data.kind=idx --set data.path=images
+only "a last batch of one sample on 3 ranks" 64 \
+  "^convoy: error: rank 0 of 3 on $host: the last batch of an epoch has 1 sample (17 in batches of 16)" \
+  3 "$convoy" train small.yaml --set output=refused --set data.height=4 --set data.width=4 \
+  --set data.trainingSamples=17
+check "a last batch that is left out on 3 ranks" 0 'after 2 epochs (2 steps)' 3 "$convoy" \
+  train small.yaml --set output=dropped --set data.height=4 --set data.width=4 \
+  --set data.trainingSamples=17 --set training.dropLast=true
+only "more threads than cores, on 2 ranks" 0 \
+  '^convoy: warning: --threads 1000: a rank may use [0-9]* cores\{0,1\} here' \
+  2 "$convoy" contract 'i,i->' ones.npy ones.npy --out sum.npy --threads 1000
+
+# Commands for one process are run by one of those that were started; plans are for all of them.
+# once NAME TEXT RANKS COMMAND...: the output has one line with the text.
+once() {
+  name=$1 text=$2
+  shift 2
+  check "$name" 0 "$text" "$@"
+  lines=$(printf '%s\n' "$output" | grep -c "$text")
+  [ "$lines" = 1 ] || fail "$name" "$lines lines with '$text':" "$output"
+}
+once "doctor on 3 ranks" '^this run        3 ranks' 3 "$convoy" doctor
+once "a plan under mpirun is for its ranks" '^ranks           4, mesh' 4 "$convoy" plan 'mk,kn->mn' \
+  --shape 64x64 --shape 64x64
+once "a plan for as many ranks as it is told" '^ranks           8, mesh' 3 "$convoy" plan 'mk,kn->mn' \
+  --shape 64x64 --shape 64x64 --ranks 8
+once "bench gemm on 2 ranks" 'given 8x8x8' 2 "$convoy" bench gemm --shape 8x8x8 --seconds 0.01
+if output=$("$here/../../scripts/mpi" 2>&1) || [ $? != 64 ]; then
+  fail "scripts/mpi without arguments" "$output"
+else
+  pass "scripts/mpi without arguments"
 fi

@@ -171,7 +171,7 @@ check "within a limit of memory" 0 '' 4 "$convoy" contract 'ij,jk->ik' large1.np
 same "within a limit of memory, the same bits" whole.npy limited.npy
 asPredicted "within a limit of memory, and no more" limited.json 1600000
 
-limit=30
+limit=60
 message "too little memory" 1 \
   "^convoy: error: rank 0 of 2 .* needs [0-9]*, [0-9]* too many; most of it is .*; [0-9]* ranks would do" \
   2 "$convoy" contract 'ij,jk->ik' large1.npy large2.npy --out none.npy --memory 1000000
@@ -213,7 +213,7 @@ interrupted() {
     --out result.npy >output &
   job=$!
   waited=0
-  until [ -s pid0 ] && [ -s pid1 ] && [ -s pid2 ] || [ $waited -ge 200 ]; do
+  until [ -s pid0 ] && [ -s pid1 ] && [ -s pid2 ] || [ $waited -ge 1200 ]; do
     sleep 0.05
     waited=$((waited + 1))
   done
@@ -238,8 +238,8 @@ interrupted() {
   cd ..
 }
 
-limit=90
-interrupted KILL "SIGKILL of a rank that computes" 137 "in step [0-9]* (contract 'h,h->h|h')" 10
+limit=150
+interrupted KILL "SIGKILL of a rank that computes" 137 "in step [0-9]* (contract 'h,h->h|h')" 60
 interrupted STOP "SIGSTOP of a rank that computes" 1 \
-  "rank 1 .*no sign of life.* step [0-9]* (contract 'h,h->h|h')" 30
+  "rank 1 .*no sign of life.* step [0-9]* (contract 'h,h->h|h')" 60
 cd ..

@@ -16,7 +16,7 @@ struct BenchCommCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Sizes in bytes, multiples of 4. (default: 8, and powers of 4 from 64 to 67108864)",
+      "Sizes, multiples of 4 bytes, e.g. 8,1KiB,4MiB. (default: 8, and powers of 4 from 64 to 64MiB)",
       valueName: "bytes,…"))
   var sizes: String?
 
@@ -101,11 +101,13 @@ struct BenchCommCommand: ParsableCommand {
 
   private static func sizes(_ text: String) throws -> [Int] {
     try parts(of: text).map { part in
-      guard let bytes = Int(part), bytes > 0, bytes % CommunicationBenchmark.elementBytes == 0
+      guard let bytes = MemorySize(part)?.bytes,
+        bytes.isMultiple(of: CommunicationBenchmark.elementBytes)
       else {
         throw ValidationError(
-          "--sizes '\(text)': '\(part)' is not a size; expected bytes, in positive multiples of "
-            + "\(CommunicationBenchmark.elementBytes), separated by commas, e.g. --sizes 8,1048576")
+          "--sizes '\(text)': '\(part)' is not a size; expected multiples of "
+            + "\(CommunicationBenchmark.elementBytes) bytes, alone or with a unit, separated by commas, "
+            + "e.g. --sizes 8,64KiB,1MiB")
       }
       return bytes
     }

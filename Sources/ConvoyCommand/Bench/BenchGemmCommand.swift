@@ -38,7 +38,7 @@ struct BenchGemmCommand: ParsableCommand {
   }
 
   func run() throws {
-    try reporting {
+    try reportingOnFirst(command: "bench gemm") {
       let shapes = try selectedShapes()
       for shape in shapes { try shape.requireMemory(bytesPerElement: double ? 8 : 4) }
       var results: [GemmTiming] = []

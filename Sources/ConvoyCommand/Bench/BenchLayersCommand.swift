@@ -17,7 +17,7 @@ struct BenchLayersCommand: ParsableCommand {
       The file of cases is that of 'convoy bench scaling'.
       """)
 
-  @Option(help: ArgumentHelp("The cases.", valueName: "file.json"))
+  @Option(help: ArgumentHelp("The cases.", valueName: "file.json"), transform: expandedPath)
   var cases: String
 
   @Option(help: ArgumentHelp("Only cases with this in their names.", valueName: "text"))
@@ -28,7 +28,8 @@ struct BenchLayersCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The machine's rates, as 'convoy calibrate --out' writes them.", valueName: "file.json"))
+      "The machine's rates, as 'convoy calibrate --out' writes them.", valueName: "file.json"),
+    transform: expandedPath)
   var machine: String?
 
   @OptionGroup var threads: ThreadOptions
@@ -46,7 +47,7 @@ struct BenchLayersCommand: ParsableCommand {
   }
 
   func run() throws {
-    try reporting {
+    try reportingOnFirst(command: "bench layers") {
       let entries = try ScalingCase.read(path: cases, filter: filter)
       HostMemory.keepFreed()
       threads.use()

@@ -19,7 +19,7 @@ struct BenchScalingCommand: ParsableCommand {
       A case that needs more memory than there is is skipped with a note.
       """)
 
-  @Option(help: ArgumentHelp("The cases.", valueName: "file.json"))
+  @Option(help: ArgumentHelp("The cases.", valueName: "file.json"), transform: expandedPath)
   var cases: String
 
   @Option(help: ArgumentHelp("Only cases with this in their names.", valueName: "text"))
@@ -37,7 +37,8 @@ struct BenchScalingCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The machine's rates, as 'convoy calibrate --out' writes them.", valueName: "file.json"))
+      "The machine's rates, as 'convoy calibrate --out' writes them.", valueName: "file.json"),
+    transform: expandedPath)
   var machine: String?
 
   @Option(help: ArgumentHelp("float32 or float64.", valueName: "type"))
@@ -48,7 +49,9 @@ struct BenchScalingCommand: ParsableCommand {
   @Flag(help: "Print one JSON object instead of a table.")
   var json = false
 
-  @Option(help: ArgumentHelp("Draw efficiency over ranks.", valueName: "file.svg"))
+  @Option(
+    help: ArgumentHelp("Draw efficiency over ranks.", valueName: "file.svg"),
+    transform: expandedPath)
   var svg: String?
 
   enum Kinds: String, ExpressibleByArgument, CaseIterable {
@@ -75,7 +78,7 @@ struct BenchScalingCommand: ParsableCommand {
     try reportingOnEveryRank(watchdog: waiting.watchdog) { communicator in
       communicator.enter(CollectiveStep(number: 0, description: "read the cases"))
       let (entries, model) = try communicator.together {
-        if let svg, communicator.rank == 0 { try requireWritable(svg) }
+        if communicator.rank == 0 { try checkDrawing() }
         return (
           try ScalingCase.read(path: cases, filter: filter),
           try machine.map(machineModel) ?? .standard
@@ -89,6 +92,15 @@ struct BenchScalingCommand: ParsableCommand {
       case .float64: try measure(entries, Double.self, model, communicator)
       }
     }
+  }
+
+  private func checkDrawing() throws {
+    guard let svg else { return }
+    try requireSVGName(svg)
+    let inputs = [("--cases", cases), ("--machine", machine)].compactMap { role, path in
+      path.map { NamedFile(role: role, path: $0) }
+    }
+    try requireOutputs([NamedFile(role: "--svg", path: svg)], apartFrom: inputs)
   }
 
   private func measure<Element: TensorElement>(

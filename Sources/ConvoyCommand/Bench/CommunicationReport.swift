@@ -1,3 +1,4 @@
+import Convoy
 import Foundation
 
 /// The JSON of `convoy bench comm --json`.
@@ -29,8 +30,8 @@ struct CommunicationReport: Encodable {
 extension CommunicationReport {
   /// The head of the table; its rows are `Line.tableRow`.
   static let tableHeader = """
-                                           time, us         bandwidth, GB/s  received
-    operation           bytes  count     median    minimum  algorithm     bus  bytes/rank
+                                              time, µs         bandwidth, GB/s     received
+    operation              bytes  count     median    minimum  algorithm     bus     bytes/rank
     """
 }
 
@@ -59,10 +60,16 @@ extension CommunicationReport.Line {
   /// The received bytes are those of the rank that receives most.
   var tableRow: String {
     let name = operation.rawValue.padding(toLength: 14, withPad: " ", startingAt: 0)
-    return name
+    return name + " " + countCell(bytes, width: 13)
       + String(
-        format: " %10ld %6ld %10.1f %10.1f %10.3f %7.3f  %10ld", bytes, repetitions,
-        medianMicroseconds, minimumMicroseconds, algorithmBandwidth, busBandwidth,
-        bytesReceivedPerRank.max() ?? 0)
+        format: " %6ld %10.1f %10.1f %10.3f %7.3f  ", repetitions, medianMicroseconds,
+        minimumMicroseconds, algorithmBandwidth, busBandwidth)
+      + countCell(bytesReceivedPerRank.max() ?? 0, width: 13)
   }
+}
+
+/// A count in a column of a table, aligned to the right.
+func countCell(_ count: Int, width: Int) -> String {
+  let text = countText(Double(count))
+  return String(repeating: " ", count: max(0, width - text.count)) + text
 }

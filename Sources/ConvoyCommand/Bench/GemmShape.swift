@@ -16,7 +16,9 @@ struct GemmShape: Hashable {
 
   /// - Throws: `ValidationError`.
   init(option text: String) throws {
-    let extents = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+    // As they are named in the list, too: 64x64x64.
+    let separator: Character = text.contains(",") ? "," : "x"
+    let extents = text.split(separator: separator, omittingEmptySubsequences: false).map { Int($0) }
     guard extents.count == 3, let m = extents[0], let n = extents[1], let k = extents[2],
       [m, n, k].allSatisfy({ (1...Int(Int32.max)).contains($0) })
     else {

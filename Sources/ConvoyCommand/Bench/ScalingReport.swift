@@ -67,8 +67,8 @@ struct ScalingSeries: Encodable {
     let availableBytes: Int
 
     var description: String {
-      "on \(ranks) \(ranks == 1 ? "rank" : "ranks") one needs \(neededBytes.text) bytes of "
-        + "\(availableBytes)"
+      "on \(ranks) \(ranks == 1 ? "rank" : "ranks") one needs \(countText(neededBytes.value)) bytes of "
+        + countText(Double(availableBytes))
     }
   }
 
@@ -106,8 +106,8 @@ struct ScalingSeries: Encodable {
 extension ScalingReport {
   /// The head of the table; its rows are `ScalingSeries.tableRows`.
   static let tableHeader = """
-                                                             ranks             time, ms                          bytes/rank
-    case                                   scaling planned working   measured  predicted GFLOP/s effic.   received  predicted
+                                                             ranks             time, ms                            bytes/rank
+    case                                   scaling planned working   measured  predicted GFLOP/s effic.      received     predicted
     """
 }
 
@@ -120,11 +120,11 @@ extension ScalingSeries {
       return title + padding + " "
         + scaling.rawValue.padding(toLength: 8, withPad: " ", startingAt: 0)
         + String(
-          format: "%7ld %7ld %10.4f %10.4f %7.1f %5.1f%% %10ld %10ld", point.ranks,
+          format: "%7ld %7ld %10.4f %10.4f %7.1f %5.1f%% ", point.ranks,
           point.activeRanks, 1000 * point.measured.seconds, 1000 * point.predicted.seconds,
-          point.gigaflopsPerSecond, 100 * point.efficiency,
-          point.measured.bytesReceivedPerRank.max() ?? 0,
-          point.predicted.bytesReceivedPerRank.max() ?? 0)
+          point.gigaflopsPerSecond, 100 * point.efficiency)
+        + countCell(point.measured.bytesReceivedPerRank.max() ?? 0, width: 13) + " "
+        + countCell(point.predicted.bytesReceivedPerRank.max() ?? 0, width: 13)
     }
   }
 }

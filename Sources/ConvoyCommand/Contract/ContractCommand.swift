@@ -11,11 +11,13 @@ struct ContractCommand: ParsableCommand {
   @Argument(help: "The expression, e.g. 'ij,jk->ik' or 'bshw,tshw->bthw|hw'.")
   var expression: String
 
-  @Argument(help: "One npy file per operand, float32 or float64, all of one type.")
+  @Argument(
+    help: "One npy file per operand, float32 or float64, all of one type.", transform: expandedPath)
   var operands: [String] = []
 
   @Option(
-    help: ArgumentHelp("Where the result goes, in the operands' type.", valueName: "file.npy"))
+    help: ArgumentHelp("Where the result goes, in the operands' type.", valueName: "file.npy"),
+    transform: expandedPath)
   var out: String
 
   @OptionGroup var options: ExpressionOptions
@@ -28,12 +30,14 @@ struct ContractCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Write predicted and measured bytes and the times as JSON.", valueName: "file.json"))
+      "Write predicted and measured bytes and the times as JSON.", valueName: "file.json"),
+    transform: expandedPath)
   var report: String?
 
   @Option(
     help: ArgumentHelp(
-      "Write a trace of every rank for chrome://tracing.", valueName: "file.json"))
+      "Write a trace of every rank for chrome://tracing.", valueName: "file.json"),
+    transform: expandedPath)
   var trace: String?
 
   @OptionGroup var waiting: WatchdogOptions
@@ -54,7 +58,7 @@ struct ContractCommand: ParsableCommand {
       }
       // Without mpirun the ranks are threads of this process.
       threads.use(ranks: communicator.size > 1 ? 1 : ranks)
-      let isDistributed = distribution.isDistributed || trace != nil || gradients.isGiven
+      let isDistributed = distribution.isDistributed() || trace != nil || gradients.isGiven
       if communicator.size > 1 || ranks == 1 && isDistributed {
         try contract(on: communicator)
       } else if ranks > 1 {
@@ -173,24 +177,18 @@ struct ContractCommand: ParsableCommand {
     }
   }
 
-  /// Before any work: a result that cannot be written should not be computed first.
+  /// Before any work: a result that cannot be written, or would replace what it is made of, should not be computed first.
   private func checkOutputs() throws {
-    let gradientOutputs = gradients.outputs(operands: operands.count)
-    let outputs = [out, report, trace].compactMap { $0 } + gradientOutputs
-    guard !outputs.contains("") else { throw CommandError.emptyOutput }
-    func standard(_ path: String) -> String { URL(fileURLWithPath: path).standardized.path }
-    // A result may take an operand's name, for it is written once all operands are read. A report,
-    // a trace or a gradient may not: what it replaced would be lost.
-    var others = [out] + operands + [gradients.resultGradient].compactMap { $0 }
-    let named: [(String, String?)] =
-      [("--report", report), ("--trace", trace)] + gradientOutputs.map { ("--gradients", $0) }
-    for (option, path) in named {
-      guard let path else { continue }
-      if others.map(standard).contains(standard(path)) {
-        throw CommandError.outputReplaces(option: option, path: path)
-      }
-      others.append(path)
+    func files(_ role: String, _ path: String?) -> [NamedFile] {
+      path.map { [NamedFile(role: role, path: $0)] } ?? []
     }
-    for path in outputs { try requireWritable(path) }
+    let outputs =
+      files("--out", out) + files("--report", report) + files("--trace", trace)
+      + gradients.outputs(operands: operands.count).flatMap { files("--gradients", $0) }
+    let inputs =
+      operands.enumerated().flatMap { files("operand \($0)", $1) }
+      + files("--result-gradient", gradients.resultGradient)
+      + files("--machine", distribution.machine)
+    try requireOutputs(outputs, apartFrom: inputs)
   }
 }

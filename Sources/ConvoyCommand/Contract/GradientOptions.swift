@@ -10,7 +10,7 @@ struct GradientOptions: ParsableArguments {
       """
       The gradient of some number with respect to the result: of the result's shape and type. \
       With --gradients.
-      """, valueName: "file.npy"))
+      """, valueName: "file.npy"), transform: expandedPath)
   var resultGradient: String?
 
   @Option(
@@ -18,7 +18,7 @@ struct GradientOptions: ParsableArguments {
       """
       Write the number's gradients with respect to the operands, to PREFIX-0.npy, PREFIX-1.npy …, \
       each of its operand's shape and type. With --result-gradient.
-      """, valueName: "prefix"))
+      """, valueName: "prefix"), transform: expandedPath)
   var gradients: String?
 
   func validate() throws {

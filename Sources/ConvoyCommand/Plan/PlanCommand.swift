@@ -31,7 +31,8 @@ struct PlanCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Draw the contraction tree with layouts and bytes.", valueName: "file.svg"))
+      "Draw the contraction tree with layouts and bytes.", valueName: "file.svg"),
+    transform: expandedPath)
   var svg: String?
 
   enum CostModel: String, ExpressibleByArgument, CaseIterable {
@@ -44,10 +45,12 @@ struct PlanCommand: ParsableCommand {
   }
 
   func run() throws {
-    try reporting {
-      if let svg { try requireWritable(svg) }
+    try reportingOnFirst {
+      try checkDrawing()
       let shapes = try shape.map(Self.extents)
-      guard distribution.isDistributed else { return try planAlone(shapes) }
+      guard distribution.isDistributed(launched: Launch.current.processes) else {
+        return try planAlone(shapes)
+      }
       switch dtype {
       case .float32: try planDistributed(shapes, Float.self)
       case .float64: try planDistributed(shapes, Double.self)
@@ -60,7 +63,8 @@ struct PlanCommand: ParsableCommand {
   ) throws {
     let elementBytes = MemoryLayout<Element>.stride
     let settings = try distribution.options(
-      options, operands: shapes.count, ranks: distribution.ranks ?? 1, elementBytes: elementBytes)
+      options, operands: shapes.count, ranks: distribution.ranks ?? Launch.current.processes,
+      elementBytes: elementBytes)
     let bound = try options.bound(expression, shapes: shapes)
     var overlap = true
     let plan: DistributedPlan
@@ -84,12 +88,12 @@ struct PlanCommand: ParsableCommand {
     if options.training {
       let received = needs.receivedBytes.map(Double.init)
       try output(
-        "training bytes  at most \(Count(received.max() ?? 0).text) on a rank, at least "
-          + "\(Count(received.min() ?? 0).text), received forward and back")
+        "training bytes  at most \(countText(received.max() ?? 0)) on a rank, at least "
+          + "\(countText(received.min() ?? 0)), received forward and back")
     }
     try output(
-      "peak memory     at most \(Count(needs.peakBytes.max() ?? 0).text) bytes on a rank, at least "
-        + "\(Count(needs.peakBytes.min() ?? 0).text) (\(dtype.rawValue)\(gradients)"
+      "peak memory     at most \(countText(needs.peakBytes.max() ?? 0)) bytes on a rank, at least "
+        + "\(countText(needs.peakBytes.min() ?? 0)) (\(dtype.rawValue)\(gradients)"
         + (needs.isExact ? ")" : ", tensors alone)"))
     try outputPaperCost(plan.plan)
   }
@@ -134,7 +138,15 @@ struct PlanCommand: ParsableCommand {
 
   private func outputPaperCost(_ plan: Plan) throws {
     guard cost == .paper else { return }
-    try output("cost            \(String(format: "%.0f", plan.paperMacs)) (the paper's count)")
+    try output("cost            \(countText(plan.paperMacs)) (the paper's count)")
+  }
+
+  private func checkDrawing() throws {
+    guard let svg else { return }
+    try requireSVGName(svg)
+    try requireOutputs(
+      [NamedFile(role: "--svg", path: svg)],
+      apartFrom: distribution.machine.map { [NamedFile(role: "--machine", path: $0)] } ?? [])
   }
 
   private func draw(_ explanation: @autoclosure () -> PlanExplanation) throws {
@@ -142,10 +154,13 @@ struct PlanCommand: ParsableCommand {
     try writeAtomically(to: svg, bytes: Array(explanation().drawing.utf8))
   }
 
+  /// The extents of a shape, as they are given or as plans print them: `4,7,9`, `4x7x9`; none of `scalar`, or of nothing.
   static func extents(_ text: String) throws -> [Int] {
     let trimmed = text.trimmingCharacters(in: .whitespaces)
-    if trimmed.isEmpty { return [] }
-    return try trimmed.split(separator: ",", omittingEmptySubsequences: false).map { part in
+    if trimmed.isEmpty || trimmed == "scalar" { return [] }
+    let separators: Set<Character> = trimmed.contains(",") ? [","] : ["x", "X", "×"]
+    let parts = trimmed.split(omittingEmptySubsequences: false) { separators.contains($0) }
+    return try parts.map { part in
       guard let extent = Int(part.trimmingCharacters(in: .whitespaces)), extent >= 0 else {
         throw ValidationError(
           "--shape '\(text)': '\(part)' is not an extent; expected whole numbers separated by "

@@ -7,9 +7,6 @@ struct Count: Encodable {
 
   init(_ value: Double) { self.value = value }
 
-  /// As in JSON.
-  var text: String { Int64(exactly: value).map(String.init) ?? "\(value)" }
-
   func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     if let whole = Int64(exactly: value) {

@@ -63,7 +63,7 @@ struct ProcessNeeds {
     seconds = plan.estimatedSeconds(needsGradient: gradients)
   }
 
-  var bytesText: String { String(format: isExact ? "%.0f" : "at least %.3g", peakBytes) }
+  var bytesText: String { (isExact ? "" : "at least ") + countText(peakBytes) }
 
   var timeText: String? { seconds.map(secondsText) }
 }

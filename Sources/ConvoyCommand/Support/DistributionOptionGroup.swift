@@ -20,7 +20,8 @@ struct DistributionOptionGroup: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The machine's rates, as 'convoy calibrate --out' writes them.", valueName: "file.json"))
+      "The machine's rates, as 'convoy calibrate --out' writes them.", valueName: "file.json"),
+    transform: expandedPath)
   var machine: String?
 
   func validate() throws {
@@ -33,8 +34,10 @@ struct DistributionOptionGroup: ParsableArguments {
   }
 
   /// Whether anything is asked for that only distributed plans know.
-  var isDistributed: Bool {
-    ranks ?? 1 > 1 || memory != nil || objective == .bytes || machine != nil
+  ///
+  /// - Parameter launched: ranks that were started, for as many as which is planned without `--ranks`.
+  func isDistributed(launched: Int = 1) -> Bool {
+    ranks ?? launched > 1 || memory != nil || objective == .bytes || machine != nil
   }
 
   func options(

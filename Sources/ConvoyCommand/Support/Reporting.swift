@@ -106,6 +106,7 @@ func reportingOnEveryRank(
     try communicator.watch(watchdog) { error in
       let step = communicator.step.map { "; this rank is in \($0)" } ?? ""
       note("convoy: error: \(place)\(error)\(step)")
+      silenceAbort()
     }
     start?.meet()
     try body(communicator)
@@ -121,6 +122,7 @@ func reportingOnEveryRank(
     }
     if isToldHere(error, rank: communicator.rank) {
       note("convoy: error: \(place)\(error)")
+      silenceAbort()
     } else {
       // Whoever has something to say speaks first, and ends all processes when it has. This wait is
       // for a rank that dies before it does.
@@ -168,8 +170,10 @@ enum CommandError: Error, CustomStringConvertible {
   case outputFolder(path: String, isFolder: Bool)
   case outputIsFolder(path: String)
   case emptyOutput
-  /// A report or a trace has the name of the result or of an operand.
-  case outputReplaces(option: String, path: String)
+  /// An output is the same file as an input or another output, `other`, which has its role beside its name.
+  case outputReplaces(option: String, path: String, other: String)
+  /// A drawing is to have the name of another kind of file.
+  case notSVG(path: String)
   /// A case of a benchmark; both in bytes.
   case caseTooLarge(name: String, needed: Int, available: Int)
   /// Without mpirun ranks are threads of this process.
@@ -183,7 +187,8 @@ enum CommandError: Error, CustomStringConvertible {
   var isBadInput: Bool {
     switch self {
     case .mixedElementTypes, .resultGradientShape: true
-    case .emptyOutput, .outputReplaces, .outputIsFolder, .otherRanks, .tooManyThreadRanks: true
+    case .emptyOutput, .outputReplaces, .notSVG, .outputIsFolder, .otherRanks, .tooManyThreadRanks:
+      true
     case .outputFolder, .standardOutput, .wrongSum, .caseTooLarge: false
     }
   }
@@ -202,9 +207,11 @@ enum CommandError: Error, CustomStringConvertible {
       "cannot write the file \(printable(path)): it is a folder; name a file in it"
     case .emptyOutput:
       "the name of an output is empty; expected a file"
-    case .outputReplaces(let option, let path):
-      "\(option) would replace \(printable(path)), which is the result, an operand or another "
-        + "output; give it another name"
+    case .outputReplaces(let option, let path, let other):
+      "\(option) \(printable(path)) would replace \(printable(other)); give it another name"
+    case .notSVG(let path):
+      "--svg \(printable(path)): what is drawn is SVG; name it \(printable(svgName(path))), and convert it "
+        + "if need be, e.g. rsvg-convert -o \(printable(path)) \(printable(svgName(path)))"
     case .otherRanks(let asked, let launched):
       "--ranks \(asked), but \(launched) ranks were started; leave --ranks out under mpirun, or "
         + "start \(asked)"

@@ -20,7 +20,13 @@ struct ThreadOptions: ParsableArguments {
   ///
   /// - Parameter ranks: of this process; more than one where its threads are ranks.
   func use(ranks: Int = 1) {
-    ThreadPool.use(count: threads ?? Self.defaultCount(ranks: ranks))
+    let share = Self.defaultCount(ranks: ranks)
+    if let threads, threads > share, Launch.current.isFirst {
+      note(
+        "convoy: warning: --threads \(threads): a rank may use \(share) core\(share == 1 ? "" : "s") here, "
+          + "and more threads than cores only wait for each other")
+    }
+    ThreadPool.use(count: threads ?? share)
   }
 
   /// What `--threads` is by default.

@@ -113,8 +113,9 @@ private struct NpyHeaderParser {
     let descriptor =
       cursor.next == UInt8(ascii: "[") ? "a structure (several fields)" : try parseString()
     switch descriptor {
-    case "<f4": return (.float32, false)
-    case "<f8": return (.float64, false)
+    // '=' is the order of the machine that writes and reads; ours are little-endian.
+    case "<f4", "=f4": return (.float32, false)
+    case "<f8", "=f8": return (.float64, false)
     case ">f4": return (.float32, true)
     case ">f8": return (.float64, true)
     default:

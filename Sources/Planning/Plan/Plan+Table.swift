@@ -64,8 +64,15 @@ private func shapeText(_ shape: [Int]) -> String {
   shape.isEmpty ? "scalar" : shape.map(String.init).joined(separator: "x")
 }
 
-/// A count with its thousands apart, or in powers of ten where it has more than 15 digits.
-func countText(_ count: Double) -> String {
+/// A count for people, with its thousands apart, or in powers of ten where it has more than 15 digits. All that is
+/// counted is written so, bytes too, and the unit stands beside it or at the head of the column.
+///
+/// ```swift
+/// countText(20_773_064)   // 20,773,064
+/// countText(4e36)         // 4.00e36
+/// ```
+public func countText(_ count: Double) -> String {
+  guard count.isFinite && count >= 0 else { return "\(count)" }
   guard count < 1e15 else {
     var exponent = 0
     var mantissa = count

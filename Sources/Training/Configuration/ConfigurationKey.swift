@@ -47,7 +47,7 @@ extension ConfigurationKey {
   static let all: [ConfigurationKey] = [
     ConfigurationKey(
       "seed", \.seed, .seed, "initial weights, order of the samples, synthetic data"),
-    ConfigurationKey("output", \.output, .text, definesRun: false, "the run folder"),
+    ConfigurationKey("output", \.output, .path, definesRun: false, "the run folder"),
 
     ConfigurationKey(
       "model.form", \.model.form, .name(of: Form.all.map { $0.name.lowercased() }),
@@ -58,7 +58,7 @@ extension ConfigurationKey {
 
     ConfigurationKey("data.kind", \.data.kind, .choice(), "what is trained on"),
     ConfigurationKey(
-      "data.path", \.data.path, .textOrNull, definesRun: false,
+      "data.path", \.data.path, .pathOrNull, definesRun: false,
       applies: { $0.data.kind != .synthetic }, "folder of the IDX files"),
     ConfigurationKey(
       "data.trainingSamples", \.data.trainingSamples, .integerOrNull(atLeast: 1),
@@ -81,6 +81,9 @@ extension ConfigurationKey {
     ConfigurationKey(
       "training.batchSize", \.training.batchSize, .integer(1...1_000_000),
       "samples per step, all ranks together"),
+    ConfigurationKey(
+      "training.dropLast", \.training.dropLast, .boolean,
+      "leave out the last batch of an epoch if it is smaller"),
     ConfigurationKey(
       "training.maxSteps", \.training.maxSteps, .integerOrNull(atLeast: 1), definesRun: false,
       "stop after so many steps"),
@@ -140,13 +143,15 @@ extension ConfigurationKey {
   }
 
   /// The key a name was probably meant to be: the one that takes the fewest edits, with the
-  /// section or without it.
+  /// section or without it; what is known by another name elsewhere is known.
   static func nearest(to name: String) -> ConfigurationKey? {
+    let name = name.filter { $0 != "_" && $0 != "-" }
+    let last = name.split(separator: ".").last?.lowercased() ?? ""
+    if let known = otherNames.first(where: { $0.value.contains(last) }) { return byName[known.key] }
     func distance(_ key: ConfigurationKey) -> Int {
-      let last = name.split(separator: ".").last.map(String.init) ?? name
       let whole = editDistance(Array(name.lowercased()), Array(key.name.lowercased()))
       // A right name in a wrong section is nearer than a wrong name that is about as long.
-      let part = editDistance(Array(last.lowercased()), Array(key.lastName.lowercased())) + 1
+      let part = editDistance(Array(last), Array(key.lastName.lowercased())) + 1
       return min(whole, part)
     }
     return all.min { distance($0) < distance($1) }

@@ -1,3 +1,5 @@
+import Formats
+
 /// A scalar as a YAML file or `--set` wrote it.
 struct ScalarText: Hashable, Sendable {
   var text: String
@@ -56,6 +58,10 @@ extension ConfigurationValue where Value == MemorySize? {
   }
 }
 
+extension ConfigurationValue where Value == Bool {
+  static var boolean: ConfigurationValue { choice([("true", true), ("false", false)]) }
+}
+
 extension ConfigurationValue where Value == UInt64 {
   static var seed: ConfigurationValue {
     ConfigurationValue(
@@ -81,6 +87,13 @@ extension ConfigurationValue where Value == Double {
 }
 
 extension ConfigurationValue where Value == String {
+  /// `text` that is a path: `~` is the home folder.
+  static var path: ConfigurationValue {
+    let text = text
+    return ConfigurationValue(
+      expected: text.expected, parse: { text.parse($0).map(withHomeFolder) }, format: quoted)
+  }
+
   /// Any text but the empty one. It is a path, which cannot hold the character 0: what follows would be
   /// lost.
   static var text: ConfigurationValue {
@@ -105,7 +118,7 @@ extension ConfigurationValue where Value == Int? {
 }
 
 extension ConfigurationValue where Value == String? {
-  static var textOrNull: ConfigurationValue { ConfigurationValue<String>.text.orNull() }
+  static var pathOrNull: ConfigurationValue { ConfigurationValue<String>.path.orNull() }
 }
 
 extension ConfigurationValue {

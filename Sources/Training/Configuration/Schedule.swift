@@ -11,7 +11,7 @@ public struct Schedule: Hashable, Sendable {
   public enum Kind: String, Hashable, Sendable, CaseIterable {
     /// Always the peak.
     case constant
-    /// The peak, multiplied by a factor after each period.
+    /// The peak, multiplied by a factor after each period: peak · factor^⌊step / period⌋, steps counted from 0.
     case step
     /// Half a cosine from the peak, after the warm-up, to 0 at the end (Loshchilov and Hutter,
     /// "SGDR", ICLR 2017, without restarts).
@@ -40,6 +40,10 @@ public struct Schedule: Hashable, Sendable {
   }
 
   /// The schedule of a run with so many steps per epoch.
+  ///
+  /// Durations in epochs become whole steps once, rounded to the nearest, halves up, and a period is at least one step:
+  /// with 3 steps per epoch `stepEpochs` 0.5 is a period of 2 steps, so the rate falls after steps 2, 4, 6, …, not after
+  /// 1.5, 3, 4.5, ….
   public init(_ configuration: TrainingConfiguration, stepsPerEpoch: Int) {
     let training = configuration.training
     func steps(_ epochs: Double) -> Int { Int((epochs * Double(stepsPerEpoch)).rounded()) }

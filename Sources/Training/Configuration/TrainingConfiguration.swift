@@ -72,12 +72,15 @@ public struct LoopConfiguration: Hashable, Sendable {
   public var epochs = 5
   /// Samples per step over all ranks together; the last batch of an epoch may be smaller.
   public var batchSize = 128
+  /// Whether an epoch leaves out its last batch if that is smaller.
+  public var dropLast = false
   /// Stop after so many steps, even within an epoch. The schedule does not depend on it.
   public var maxSteps: Int?
   public var schedule = Schedule.Kind.cosine
   /// The learning rate rises linearly over so many epochs.
   public var warmUpEpochs = 0.0
-  /// The step schedule multiplies the learning rate by `stepFactor` after every `stepEpochs`.
+  /// The step schedule multiplies the learning rate by `stepFactor` after every `stepEpochs`, rounded to whole steps
+  /// (`Schedule`).
   public var stepEpochs = 2.0
   public var stepFactor = 0.1
   /// A checkpoint every so many steps, besides the one after every epoch.

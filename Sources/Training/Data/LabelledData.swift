@@ -1,5 +1,4 @@
 import Formats
-import Foundation
 
 /// What a run trains and tests on.
 ///
@@ -35,43 +34,17 @@ public struct LabelledData: Hashable, Sendable {
     switch configuration.kind {
     case .synthetic:
       self = try .synthetic(configuration, seed: seed, memory: memory)
-    case .fashionMNIST:
-      let folder = configuration.path ?? DataConfiguration.fashionMNISTPath
-      self = try LabelledData(
-        idxFolder: folder, configuration, isFashionMNIST: true, memory: memory)
-    case .idx:
-      guard let folder = configuration.path else { throw TrainingError.missingDataPath }
-      self = try LabelledData(
-        idxFolder: folder, configuration, isFashionMNIST: false, memory: memory)
+    case .fashionMNIST, .idx:
+      self = try LabelledData(idx: configuration, memory: memory)
     }
   }
 
   /// Four files named as MNIST's are, each plain or with `.gz`; images of any extents.
   ///
   /// All headers are read before any of the data: what does not fit costs nothing.
-  private init(
-    idxFolder folder: String, _ configuration: DataConfiguration, isFashionMNIST: Bool,
-    memory: Int
-  ) throws {
-    func files(_ prefix: String) throws -> IDXPart {
-      try IDXPart(folder: folder, prefix: prefix, isFashionMNIST: isFashionMNIST)
-    }
-    let training = try files("train")
-    let test = try files("t10k")
-    guard training.extents == test.extents else {
-      throw TrainingError.extentsDiffer(
-        training: training.imageFile, trainingExtents: training.extents, test: test.imageFile,
-        testExtents: test.extents)
-    }
-    let order = Double(training.count) * Double(MemoryLayout<Int>.stride)
-    let needed =
-      training.bytes(first: configuration.trainingSamples)
-      + test.bytes(first: configuration.testSamples) + order
-    guard needed <= Double(memory) else {
-      let largest = training.count >= test.count ? training : test
-      throw FormatError.notEnoughMemory(
-        path: largest.imageFile, needed: Int(min(needed, 0x1p62)), available: memory)
-    }
+  private init(idx configuration: DataConfiguration, memory: Int) throws {
+    let parts = try IDXParts(configuration, memory: memory)
+    let (training, test) = (parts.training, parts.test)
     let trainingData = try training.read(memory: memory)
     let testData = try test.read(memory: memory)
     let highest = Int(trainingData.labels.max() ?? 0)
@@ -84,61 +57,5 @@ public struct LabelledData: Hashable, Sendable {
     self.init(
       training: trainingData.first(configuration.trainingSamples),
       test: testData.first(configuration.testSamples), classes: classes)
-  }
-}
-
-/// The files of images and labels of one part, which fit each other.
-private struct IDXPart {
-  let imageFile: String
-  let labelFile: String
-  /// Of samples.
-  let count: Int
-  /// [height, width]
-  let extents: [Int]
-
-  init(folder: String, prefix: String, isFashionMNIST: Bool) throws {
-    func existing(_ name: String) throws -> String {
-      let path = folder + "/" + name
-      for candidate in [path, path + ".gz"] where FileManager.default.fileExists(atPath: candidate)
-      {
-        return candidate
-      }
-      throw TrainingError.missingData(folder: folder, file: name, isFashionMNIST: isFashionMNIST)
-    }
-    imageFile = try existing("\(prefix)-images-idx3-ubyte")
-    labelFile = try existing("\(prefix)-labels-idx1-ubyte")
-    let images = try IDXFile.shape(path: imageFile)
-    let labels = try IDXFile.shape(path: labelFile)
-    guard images.count == 3, !images.contains(0) else {
-      throw TrainingError.noImages(file: imageFile, shape: images)
-    }
-    guard labels == [images[0]] else {
-      throw TrainingError.imageCount(
-        images: imageFile, imageCount: images[0], labels: labelFile,
-        labelCount: labels.reduce(1, *))
-    }
-    count = images[0]
-    extents = Array(images[1...])
-  }
-
-  /// What is held at once of a part of which the first samples are taken: they are copied.
-  func bytes(first limit: Int?) -> Double {
-    let each = extents.reduce(1) { $0 * Double($1) } + 1
-    return each * (Double(count) + Double(limit.map { $0 < count ? $0 : 0 } ?? 0))
-  }
-
-  func read(memory: Int) throws -> Dataset {
-    // The short file first: the long one is not unpacked for nothing.
-    let labels = try IDXFile(path: labelFile, memory: memory)
-    let images = try IDXFile(path: imageFile, memory: memory)
-    // Another file may be there by now.
-    guard images.shape == [count] + extents, labels.shape == [count] else {
-      throw TrainingError.imageCount(
-        images: imageFile, imageCount: images.shape[0], labels: labelFile,
-        labelCount: labels.elements.count)
-    }
-    return Dataset(
-      height: extents[0], width: extents[1], channels: 1, pixels: images.elements,
-      labels: labels.elements)
   }
 }

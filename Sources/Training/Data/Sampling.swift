@@ -3,7 +3,7 @@ import Partitioning
 /// Which samples every rank takes at every step of an epoch.
 ///
 /// The samples are put into an order that depends on the seed and the epoch only, and cut into
-/// global batches of `batchSize`, the last one maybe smaller. Of a batch of b samples, rank r of P
+/// global batches of `batchSize`, the last one maybe smaller, or left out. Of a batch of b samples, rank r of P
 /// takes those from ⌊b·r/P⌋ to ⌊b·(r+1)/P⌋: maybe none, and together all of them once.
 ///
 /// P = 2, batches of 3, samples in order 4 0 3 1 2: rank 0 takes 4, then 1; rank 1 takes 0 3, then 2.
@@ -16,16 +16,27 @@ import Partitioning
 public struct Sampling: Hashable, Sendable {
   public let count: Int
   public let batchSize: Int
+  /// Whether an epoch leaves out its last batch if that is smaller: its samples, other ones in every epoch.
+  public let dropsLast: Bool
 
   /// - Precondition: `batchSize` is positive.
-  public init(count: Int, batchSize: Int) {
+  public init(count: Int, batchSize: Int, dropsLast: Bool = false) {
     precondition(batchSize > 0, "a batch has at least one sample")
     self.count = count
     self.batchSize = batchSize
+    self.dropsLast = dropsLast
+  }
+
+  /// The training samples of a run.
+  init(count: Int, _ configuration: LoopConfiguration) {
+    self.init(
+      count: count, batchSize: configuration.batchSize, dropsLast: configuration.dropLast)
   }
 
   /// Global batches of an epoch.
-  public var batches: Int { count / batchSize + (count % batchSize == 0 ? 0 : 1) }
+  public var batches: Int {
+    count / batchSize + (count % batchSize == 0 || dropsLast ? 0 : 1)
+  }
 
   /// The positions, in the epoch's order, of one global batch.
   public func batch(_ batch: Int) -> Range<Int> {

@@ -13,19 +13,10 @@ extension LabelledData {
   static func synthetic(
     _ configuration: DataConfiguration, seed: UInt64, memory: Int
   ) throws -> LabelledData {
+    try requireSyntheticMemory(configuration, memory: memory)
     let training = configuration.trainingSamples ?? syntheticTrainingSamples
     let test = configuration.testSamples ?? syntheticTestSamples
-    let shape = [configuration.height, configuration.width, configuration.channels]
-    let size = shape.reduce(1, *)
-    let (samples, overflow) = training.addingReportingOverflow(test)
-    // Pixels and labels, the order of an epoch, and every class's pattern.
-    let needed =
-      (Double(training) + Double(test)) * Double(size + 1)
-      + Double(training) * Double(MemoryLayout<Int>.stride)
-      + Double(configuration.classes) * Double(size) * Double(MemoryLayout<Float>.stride)
-    guard !overflow, needed <= Double(memory) else {
-      throw TrainingError.syntheticTooLarge(samples: overflow ? .max : samples, shape: shape)
-    }
+    let shape = configuration.syntheticShape
     let patterns = (0..<configuration.classes).map { label in
       SyntheticPattern(
         random: CounterRandom(seed: seed, purpose: .syntheticPatterns, item: label),
@@ -36,6 +27,23 @@ extension LabelledData {
       training: dataset(patterns, shape, seed: seed, items: 0..<training),
       test: dataset(patterns, shape, seed: seed, items: -test..<0),
       classes: configuration.classes)
+  }
+
+  /// - Throws: `TrainingError.syntheticTooLarge`.
+  static func requireSyntheticMemory(_ configuration: DataConfiguration, memory: Int) throws {
+    let training = configuration.trainingSamples ?? syntheticTrainingSamples
+    let test = configuration.testSamples ?? syntheticTestSamples
+    let shape = configuration.syntheticShape
+    let size = shape.reduce(1, *)
+    let (samples, overflow) = training.addingReportingOverflow(test)
+    // Pixels and labels, the order of an epoch, and every class's pattern.
+    let needed =
+      (Double(training) + Double(test)) * Double(size + 1)
+      + Double(training) * Double(MemoryLayout<Int>.stride)
+      + Double(configuration.classes) * Double(size) * Double(MemoryLayout<Float>.stride)
+    guard !overflow, needed <= Double(memory) else {
+      throw TrainingError.syntheticTooLarge(samples: overflow ? .max : samples, shape: shape)
+    }
   }
 
   private static func dataset(
@@ -53,6 +61,11 @@ extension LabelledData {
     return Dataset(
       height: shape[0], width: shape[1], channels: shape[2], pixels: pixels, labels: labels)
   }
+}
+
+extension DataConfiguration {
+  /// [height, width, channels]
+  var syntheticShape: [Int] { [height, width, channels] }
 }
 
 /// What the samples of one class have in common.

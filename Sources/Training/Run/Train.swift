@@ -44,6 +44,8 @@ public func train(
   do {
     // Ranks that were not given the same would wait for each other.
     try requireEqualConfigurations(configuration, communicator)
+    // Before the folder, whose own problems would hide those of the configuration.
+    try communicator.together { if communicator.rank == 0 { try configuration.check() } }
     try communicator.together {
       guard communicator.rank == 0 else { return }
       if startsIfNew && !folder.isResumable { isResuming = 0 }

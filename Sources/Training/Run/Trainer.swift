@@ -43,7 +43,7 @@ struct Trainer {
     let (data, network) = material
     self.data = data
     self.network = network
-    sampling = Sampling(count: data.training.count, batchSize: configuration.training.batchSize)
+    sampling = Sampling(count: data.training.count, configuration.training)
     schedule = Schedule(configuration, stepsPerEpoch: sampling.batches)
     gradientSum = GradientSum(network.parameters)
     var optimizer = configuration.optimizer.makeOptimizer(network.parameters)

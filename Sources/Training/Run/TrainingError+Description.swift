@@ -13,8 +13,8 @@ extension TrainingError: CustomStringConvertible {
     case .unreadableConfiguration, .malformedConfiguration, .malformedOverride, .unknownKey,
       .invalidValue, .notASection:
       configurationProblem
-    case .missingData, .missingDataPath, .noImages, .imageCount, .extentsDiffer,
-      .tooFewClasses, .syntheticTooLarge:
+    case .missingData, .missingDataPath, .noImages, .severalChannels, .imageCount, .extentsDiffer,
+      .tooFewClasses, .syntheticTooLarge, .noWholeBatch, .batchTooSmall:
       dataProblem
     default:
       runProblem
@@ -57,6 +57,11 @@ extension TrainingError: CustomStringConvertible {
       "data.path is not set; data.kind idx needs the folder of the IDX files"
     case .noImages(let file, let shape):
       "\(printable(file)): holds no images (shape \(shape)); expected at least one, of at least one pixel"
+    case .severalChannels(let file, let shape):
+      """
+      \(printable(file)): holds \(shape[0]) images of \(extents(Array(shape.dropFirst()))); expected three extents, \
+      images × height × width: only images of one channel are read, so convert them to shades of grey
+      """
     case .imageCount(let images, let imageCount, let labels, let labelCount):
       "\(printable(images)) has \(imageCount) images, but \(printable(labels)) has \(labelCount) labels; expected as many"
     case .extentsDiffer(let training, let trainingExtents, let test, let testExtents):
@@ -66,6 +71,22 @@ extension TrainingError: CustomStringConvertible {
       """
     case .tooFewClasses(let file, let classes):
       "\(printable(file)): the labels name \(classes) class; expected at least 2 to tell apart"
+    case .noWholeBatch(let batchSize, let samples):
+      """
+      training.dropLast leaves nothing of an epoch: training.batchSize is \(batchSize), but there are \
+      \(samples) training samples; use a batch of at most as many, or training.dropLast=false
+      """
+    case .batchTooSmall(let layer, let values, let batch, true, let batchSize, let samples):
+      """
+      the last batch of an epoch has \(batch) sample\(batch == 1 ? "" : "s") (\(samples) in batches of \
+      \(batchSize)), of which \(layer) sees \(values) value\(values == 1 ? "" : "s") per channel, and its statistics need at \
+      least 2; leave it out with training.dropLast=true, or use another training.batchSize or larger images
+      """
+    case .batchTooSmall(let layer, let values, let batch, false, _, _):
+      """
+      of a batch of \(batch) sample\(batch == 1 ? "" : "s") \(layer) sees \(values) value\(values == 1 ? "" : "s") per \
+      channel, and its statistics need at least 2; use a larger training.batchSize or larger images
+      """
     case .syntheticTooLarge(let samples, let shape):
       """
       \(samples) synthetic images of \(extents(shape)) do not fit in memory; \

@@ -41,10 +41,19 @@ public enum TrainingError: Error, Hashable, Sendable {
   case missingData(folder: String, file: String, isFashionMNIST: Bool)
   case missingDataPath
   case noImages(file: String, shape: [Int])
+  /// Images of more than one channel, or of whatever else has a fourth extent.
+  case severalChannels(file: String, shape: [Int])
   case imageCount(images: String, imageCount: Int, labels: String, labelCount: Int)
   case extentsDiffer(training: String, trainingExtents: [Int], test: String, testExtents: [Int])
   case tooFewClasses(file: String, classes: Int)
   case syntheticTooLarge(samples: Int, shape: [Int])
+
+  /// With `training.dropLast` nothing is left of an epoch.
+  case noWholeBatch(batchSize: Int, samples: Int)
+  /// The batch statistics of a layer would be over fewer than two values per channel, in every batch or in the last one
+  /// of an epoch.
+  case batchTooSmall(
+    layer: String, values: Int, batch: Int, isLast: Bool, batchSize: Int, samples: Int)
 
   // The run folder.
   case outputHoldsFiles(path: String, holdsRun: Bool)

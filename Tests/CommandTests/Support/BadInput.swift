@@ -31,13 +31,15 @@ struct BadInput: Sendable, CustomTestStringConvertible {
     } else {
       #expect(run.errors == message + "\n")
     }
-    #expect(run.errors.split(separator: "\n").count { $0.lowercased().hasMessage } == 1)
+    #expect(run.errors.split(separator: "\n").count { $0.hasMessage } == 1)
     #expect(folder.names == before.keys.sorted())
     #expect(folder.contents == before)
   }
 }
 
-extension String {
-  /// Whether a line begins a message, ours or the argument parser's.
-  fileprivate var hasMessage: Bool { hasPrefix("convoy: error: ") || hasPrefix("error: ") }
+extension StringProtocol {
+  /// Whether a line begins a message: one in the style of ours, or another's.
+  fileprivate var hasMessage: Bool {
+    hasPrefix("convoy: error: ") || lowercased().hasPrefix("error: ")
+  }
 }

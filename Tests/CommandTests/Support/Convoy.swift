@@ -6,7 +6,6 @@ enum Convoy {
     let code: Int32
     let output: String
     let errors: String
-    let seconds: Double
   }
 
   enum Failure: Error, CustomStringConvertible {
@@ -32,7 +31,6 @@ enum Convoy {
     _ arguments: [String], in folder: TestFolder, environment: [String: String] = [:],
     timeout: Double = 60
   ) throws -> Run {
-    let start = ContinuousClock.now
     let running = try Running(arguments, in: folder, environment: environment)
     guard running.ends(within: timeout) else {
       running.kill()
@@ -40,8 +38,7 @@ enum Convoy {
         arguments: arguments, seconds: timeout, errors: running.errors)
     }
     return Run(
-      code: running.code, output: running.output, errors: running.errors,
-      seconds: (ContinuousClock.now - start) / .seconds(1))
+      code: running.code, output: running.output, errors: running.errors)
   }
 
   /// Beside the test bundle, in the folder of the products of this build.

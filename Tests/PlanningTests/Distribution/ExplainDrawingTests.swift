@@ -22,6 +22,14 @@ import Testing
           && other.y < y + height
       }
 
+      /// Whether a line meets it, which is drawn from point to point.
+      func meets(_ line: [(x: Double, y: Double)]) -> Bool {
+        line.contains {
+          Double(x) <= $0.x && $0.x <= Double(x + width) && Double(y) <= $0.y
+            && $0.y <= Double(y + height)
+        }
+      }
+
       func contains(_ other: Box) -> Bool {
         x <= other.x && y <= other.y && other.x + other.width <= x + width
           && other.y + other.height <= y + height
@@ -34,6 +42,11 @@ import Testing
     private(set) var boxes: [String: [Box]] = [:]
     private(set) var texts: [String] = []
     private(set) var edgeCount = 0
+    /// Points of the lines, close to each other.
+    private(set) var edges: [[(x: Double, y: Double)]] = []
+    /// What the letters of edges' labels cover, of 11 pixels' height.
+    private(set) var labels: [Box] = []
+    private var label: (x: Int, y: Int)?
     private var text: String?
 
     init(_ svg: String) {
@@ -54,8 +67,12 @@ import Testing
       case "rect":
         boxes[attributes["class"] ?? "", default: []].append(
           Box(x: number("x"), y: number("y"), width: number("width"), height: number("height")))
-      case "path": edgeCount += 1
-      case "text": text = ""
+      case "path":
+        edgeCount += 1
+        edges.append(Self.points(attributes["d"] ?? ""))
+      case "text":
+        text = ""
+        label = attributes["class"] == "label" ? (number("x"), number("y")) : nil
       default: break
       }
     }
@@ -68,7 +85,26 @@ import Testing
     ) {
       guard name == "text", let text else { return }
       texts.append(text)
+      if let label {
+        labels.append(Box(x: label.x, y: label.y - 9, width: 6 * text.count, height: 12))
+      }
       self.text = nil
+    }
+
+    /// Of a cubic Bézier curve, `M x y C x y x y x y`.
+    private static func points(_ path: String) -> [(x: Double, y: Double)] {
+      let numbers = path.split { !$0.isNumber && $0 != "-" }.compactMap { Double($0) }
+      guard numbers.count == 8 else { return [] }
+      return (0...400).map { step in
+        let t = Double(step) / 400
+        let weights = [
+          (1 - t) * (1 - t) * (1 - t), 3 * t * (1 - t) * (1 - t), 3 * t * t * (1 - t), t * t * t,
+        ]
+        return (
+          (0..<4).reduce(0) { $0 + weights[$1] * numbers[2 * $1] },
+          (0..<4).reduce(0) { $0 + weights[$1] * numbers[2 * $1 + 1] }
+        )
+      }
     }
   }
 
@@ -83,6 +119,14 @@ import Testing
     for (index, box) in boxes.enumerated() {
       #expect(drawing.size.contains(box))
       #expect(!boxes[..<index].contains { $0.meets(box) })
+    }
+    #expect(drawing.edges.allSatisfy { !$0.isEmpty } && drawing.labels.count == drawing.edgeCount)
+    for (index, label) in drawing.labels.enumerated() {
+      #expect(!drawing.labels[..<index].contains { $0.meets(label) })
+      // Of many boxes and lines those nearby are enough.
+      let near = Drawing.Box(x: label.x - 300, y: label.y - 300, width: 900, height: 600)
+      #expect(!boxes.contains { $0.meets(near) && $0.meets(label) })
+      #expect(!drawing.edges.contains { near.meets([$0[0]]) && label.meets($0) })
     }
     return drawing
   }
@@ -109,7 +153,7 @@ import Testing
       let drawing = Self.check(plan)
       for step in plan.plan.steps {
         let text = plan.plan.contractionText(step)
-        let shown = text.count <= 38 ? text : text.prefix(37) + "…"
+        let shown = text.count <= 30 ? text : text.prefix(29) + "…"
         #expect(drawing.texts.contains(shown), "\(text)")
       }
     }

@@ -153,6 +153,28 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    ("optimizer.lr", "optimizer.learningRate"), ("learning_rate", "optimizer.learningRate"),
+    ("lr", "optimizer.learningRate"), ("training.lr", "optimizer.learningRate"),
+    ("batch_size", "training.batchSize"), ("num_epochs", "training.epochs"),
+    ("training.Max-Steps", "training.maxSteps"),
+    ("optimizer.weight_decay", "optimizer.weightDecay"),
+    ("drop_last", "training.dropLast"), ("optimizer.eps", "optimizer.epsilon"),
+    ("data.root", "data.path"), ("wd", "optimizer.weightDecay"), ("gamma", "training.stepFactor"),
+  ])
+  func namesOfOtherLibrariesAreKnown(name: String, key: String) {
+    #expect(ConfigurationKey.nearest(to: name)?.name == key)
+  }
+
+  @Test func everyOtherNameStandsForOneKey() {
+    let names = ConfigurationKey.otherNames.values.flatMap { $0 }
+    #expect(Set(names).count == names.count)
+    for name in names { #expect(name == name.lowercased() && !name.contains("_")) }
+    for key in ConfigurationKey.otherNames.keys { #expect(ConfigurationKey.byName[key] != nil) }
+    // A key's own name is never another's.
+    for key in ConfigurationKey.all { #expect(!names.contains(key.lastName.lowercased())) }
+  }
+
   @Test func everyKeyIsItsOwnNearest() {
     for key in ConfigurationKey.all {
       #expect(ConfigurationKey.nearest(to: key.name)?.name == key.name)

@@ -23,6 +23,7 @@ import Testing
         training:
           epochs: 7
           batchSize: 32
+          dropLast: True
           maxSteps: 11
           schedule: step
           warmUpEpochs: 0.5
@@ -50,6 +51,7 @@ import Testing
     (expected.data.channels, expected.data.classes) = (3, 4)
     expected.training.epochs = 7
     expected.training.batchSize = 32
+    expected.training.dropLast = true
     expected.training.maxSteps = 11
     expected.training.schedule = .step
     expected.training.warmUpEpochs = 0.5
@@ -83,6 +85,18 @@ import Testing
     #expect(configuration.training.epochs == 5)
     #expect(configuration.training.maxSteps == nil)
     #expect(configuration.output == "a=b")
+  }
+
+  @Test func aTildeInAPathIsTheHomeFolder() throws {
+    let home = try #require(ProcessInfo.processInfo.environment["HOME"])
+    for yaml in ["output: ~/a\ndata: {path: ~/b}", "output: '~/a'\ndata: {path: \"~/b\"}"] {
+      let configuration = try TrainingConfiguration(yaml: yaml, source: "run.yaml")
+      #expect(configuration.output == home + "/a")
+      #expect(configuration.data.path == home + "/b")
+    }
+    // Alone it is null, as in all of YAML.
+    let configuration = try TrainingConfiguration(yaml: "data: {path: ~}", source: "run.yaml")
+    #expect(configuration.data.path == nil)
   }
 
   @Test func outputMayNameOtherKeys() throws {
@@ -122,6 +136,7 @@ import Testing
         training:
           epochs: 5
           batchSize: 128
+          dropLast: false
           maxSteps: null
           schedule: cosine
           warmUpEpochs: 0.0

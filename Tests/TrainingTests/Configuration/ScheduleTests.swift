@@ -50,6 +50,23 @@ import Testing
     #expect(schedule.peak == configuration.optimizer.learningRate)
   }
 
+  /// Whole steps, once: the nearest, halves up, and at least one.
+  @Test(arguments: [
+    (0.5, 3, 2), (0.5, 5, 3), (1.5, 3, 5), (0.4, 3, 1), (1.0 / 3, 10, 3), (0.01, 3, 1),
+    (2, 469, 938),
+  ])
+  func aPeriodIsRoundedToWholeSteps(epochs: Double, stepsPerEpoch: Int, period: Int) {
+    var configuration = TrainingConfiguration()
+    configuration.training.schedule = .step
+    configuration.training.stepEpochs = epochs
+    configuration.training.stepFactor = 0.5
+    configuration.optimizer.learningRate = 1
+    let schedule = Schedule(configuration, stepsPerEpoch: stepsPerEpoch)
+    #expect(schedule.periodSteps == period)
+    let steps = Array(0..<5 * period)
+    #expect(rates(schedule, steps) == steps.map { [1, 0.5, 0.25, 0.125, 0.0625][$0 / period] })
+  }
+
   @Test func nothingDividesByZero() {
     let schedule = Schedule(kind: .cosine, peak: 1, warmUpSteps: 7, periodSteps: 0, totalSteps: 3)
     #expect(rates(schedule, [0, 6, 7]).allSatisfy { $0.isFinite && $0 >= 0 })

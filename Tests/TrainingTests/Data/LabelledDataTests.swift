@@ -139,6 +139,15 @@ import Testing
       try IDXFile(shape: [36], elements: Array(0..<36)).write(to: $0 + "/train-images-idx3-ubyte")
     },
     BadFolder(
+      what: "colours",
+      message:
+        "FOLDER/train-images-idx3-ubyte: holds 6 images of 2×1×3; expected three extents, images × height × "
+        + "width: only images of one channel are read, so convert them to shades of grey"
+    ) {
+      try IDXFile(shape: [6, 2, 1, 3], elements: Array(0..<36))
+        .write(to: $0 + "/train-images-idx3-ubyte")
+    },
+    BadFolder(
       what: "one class",
       message: "FOLDER/train-labels-idx1-ubyte: the labels name 1 class; expected at least 2 to "
         + "tell apart"

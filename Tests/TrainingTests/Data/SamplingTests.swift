@@ -21,6 +21,13 @@ import Testing
     #expect(positions == Array(0..<extents.count))
   }
 
+  @Test(arguments: [(1, 1, 1), (10, 3, 3), (12, 4, 3), (7, 100, 0), (100, 16, 6)])
+  func theLastBatchIsLeftOutIfItIsSmaller(count: Int, batchSize: Int, batches: Int) {
+    let sampling = Sampling(count: count, batchSize: batchSize, dropsLast: true)
+    #expect(sampling.batches == batches)
+    for batch in 0..<batches { #expect(sampling.batch(batch).count == batchSize) }
+  }
+
   @Test func theExampleOfTheComment() {
     let sampling = Sampling(count: 5, batchSize: 3)
     let order = [4, 0, 3, 1, 2]

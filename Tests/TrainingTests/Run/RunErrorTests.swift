@@ -56,8 +56,8 @@ import Testing
   func anUnwritableOutputIsAnErrorBeforeAnyWork(path: String, code: Int32) throws {
     var configuration = smallRun(in: "")
     configuration.output = path
-    // Work would need the data, which is not there.
-    configuration.data = DataConfiguration(kind: .idx, path: "/nonexistent")
+    // Nor is what comes before the folder, the configuration, in its way.
+    try configuration.check()
     let error = #expect(throws: TrainingError.self) {
       try trainOnThreads(configuration, ranks: 2)
     }

@@ -10,17 +10,9 @@ extension PlanExplanation {
   /// ```
   public var drawing: String {
     let expression = plan.plan.expression
-    let tree = TreeDrawing(plan.plan)
-    var parts: [String] = []
-    for (index, step) in plan.plan.steps.enumerated() {
-      for (position, value) in step.operands.enumerated() {
-        let rest = plan.layoutText(
-          plan.layout(of: value), modes: step.operandModes[position])
-        let bytes = countText(steps[index].operandBytes[position])
-        parts.append(
-          tree.edge(from: value, to: plan.inputs.count + index, label: "\(rest) · \(bytes) B"))
-      }
-    }
+    let edges = edges
+    let tree = TreeDrawing(plan.plan, longestLabel: edges.map(\.label.count).max() ?? 0)
+    var parts = edges.map { tree.edge(from: $0.value, to: $0.step, label: $0.label) }
     for (operand, modes) in expression.operands.enumerated() {
       let shape = expression.shapes[operand].map(String.init).joined(separator: "×")
       parts.append(
@@ -46,6 +38,17 @@ extension PlanExplanation {
     return tree.file(
       title: "\(expression.text) on \(plan.ranks) \(plan.ranks == 1 ? "rank" : "ranks")", parts)
   }
+
+  /// Which value goes into which step, in what layout and at what cost.
+  private var edges: [(value: Int, step: Int, label: String)] {
+    plan.plan.steps.enumerated().flatMap { index, step in
+      step.operands.enumerated().map { position, value in
+        let rest = plan.layoutText(plan.layout(of: value), modes: step.operandModes[position])
+        let bytes = countText(steps[index].operandBytes[position])
+        return (value, plan.inputs.count + index, "\(rest) · \(bytes) B")
+      }
+    }
+  }
 }
 
 /// Where the values of a contraction tree are drawn: one row per operand, each value one column
@@ -53,19 +56,25 @@ extension PlanExplanation {
 private struct TreeDrawing {
   private static let width = 260
   private static let height = 84
-  private static let gapX = 170
+  private static let leastGapX = 170
+  /// Of a character of a label, at most.
+  private static let labelCharacter = 7
   private static let gapY = 26
   private static let margin = 20
   private static let title = 40
-  /// Characters that fit a box.
+  /// Characters that fit a box, and bold ones.
   private static let lineLength = 38
+  private static let headLength = 30
 
   /// Of every value. A step's row is the middle of those of its operands.
   private let places: [(column: Int, row: Double)]
   private let columns: Int
   private let rows: Int
+  /// Between two columns: room for every label.
+  private let gapX: Int
 
-  init(_ plan: Plan) {
+  init(_ plan: Plan, longestLabel: Int) {
+    gapX = max(Self.leastGapX, longestLabel * Self.labelCharacter + 12)
     let operands = plan.expression.operands.count
     let root = operands + plan.steps.count - 1
     // The distance to the root; values come before the steps that read them.
@@ -96,19 +105,22 @@ private struct TreeDrawing {
   }
 
   private func left(_ value: Int) -> Int {
-    Self.margin + places[value].column * (Self.width + Self.gapX)
+    Self.margin + places[value].column * (Self.width + gapX)
   }
 
   private func top(_ value: Int) -> Int {
     Self.margin + Self.title + Int(places[value].row * Double(Self.height + Self.gapY))
   }
 
+  /// A line to the right, with its label at its beginning, on the side that it bends away from: above a line that falls,
+  /// below one that rises.
   func edge(from value: Int, to step: Int, label: String) -> String {
     let (x1, y1) = (left(value) + Self.width, top(value) + Self.height / 2)
     let (x2, y2) = (left(step), top(step) + Self.height / 2)
+    let labelY = y2 < y1 ? y1 + 14 : y1 - 6
     return """
       <path d="M\(x1) \(y1) C\(x1 + 90) \(y1) \(x2 - 40) \(y2) \(x2) \(y2)" class="edge"/>
-      <text x="\(x1 + 6)" y="\(y1 - 6)" class="label">\(xmlText(label))</text>
+      <text x="\(x1 + 6)" y="\(labelY)" class="label">\(xmlText(label))</text>
       """
   }
 
@@ -116,7 +128,8 @@ private struct TreeDrawing {
     let (x, y) = (left(value), top(value))
     let texts = lines.enumerated().map { index, line in
       "<text x=\"\(x + 10)\" y=\"\(y + 20 + 18 * index)\""
-        + (index == 0 ? " class=\"head\"" : "") + ">\(xmlText(shortened(line)))</text>"
+        + (index == 0 ? " class=\"head\"" : "") + ">"
+        + xmlText(shortened(line, to: index == 0 ? Self.headLength : Self.lineLength)) + "</text>"
     }
     return """
       <g><title>\(xmlText(lines[0]))</title>
@@ -128,7 +141,7 @@ private struct TreeDrawing {
   }
 
   func file(title: String, _ parts: [String]) -> String {
-    let width = 2 * Self.margin + columns * Self.width + (columns - 1) * Self.gapX
+    let width = 2 * Self.margin + columns * Self.width + (columns - 1) * gapX
     let height = 2 * Self.margin + Self.title + rows * (Self.height + Self.gapY) - Self.gapY
     return """
       <svg xmlns="http://www.w3.org/2000/svg" width="\(width)" height="\(height)" \
@@ -150,7 +163,7 @@ private struct TreeDrawing {
       """
   }
 
-  private func shortened(_ line: String) -> String {
-    line.count <= Self.lineLength ? line : line.prefix(Self.lineLength - 1) + "…"
+  private func shortened(_ line: String, to length: Int) -> String {
+    line.count <= length ? line : line.prefix(length - 1) + "…"
   }
 }

@@ -84,7 +84,9 @@ extension BatchNormalization {
     var sums = tiles.sum(of: tileCount, count: 2 * channels + 1)
     try sums.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
     let count = sums[2 * channels]
-    guard count >= 2 else { throw NetworkError.tooFewValues(layer: name, count: Int(count)) }
+    guard count >= Double(Self.fewestValues) else {
+      throw NetworkError.tooFewValues(layer: name, count: Int(count))
+    }
     let mean = (0..<channels).map { sums[$0] / count }
     let variance = (0..<channels).map {
       // Rounding must not make a constant channel's variance negative; NaN stays NaN.

@@ -23,6 +23,9 @@ public final class BatchNormalization: Layer {
   public let relu: Bool
   public let momentum: Double
   public let epsilon: Double
+  /// Values per channel that have a variance.
+  static let fewestValues = 2
+
   /// γ and β.
   public let scale: Parameter
   public let shift: Parameter
