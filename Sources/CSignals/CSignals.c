@@ -136,5 +136,10 @@ void convoy_signals_install(void) {
       sigaddset(&new.sa_mask, signals[j]);
     }
     sigaction(signals[i], &new, NULL);
+    // Whoever starts this process from a thread that leaves signals to others has them held back here, too.
+    sigset_t own;
+    sigemptyset(&own);
+    sigaddset(&own, signals[i]);
+    sigprocmask(SIG_UNBLOCK, &own, NULL);
   }
 }

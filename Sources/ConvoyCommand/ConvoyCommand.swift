@@ -29,12 +29,19 @@ enum Main {
     }
   }
 
+  /// Whether this process says what is wrong with the arguments, or their help, which are the same on all that were
+  /// started; the environment may be another on each.
+  private static var isTold: Bool {
+    Launch.current.isFirst
+      || (try? Context(environment: ProcessInfo.processInfo.environment)) == nil
+  }
+
   /// As `ParsableCommand.exit(withError:)`, whose messages quote arguments as they are.
   private static func end(_ error: any Error) -> Never {
     let code = ConvoyCommand.exitCode(for: error)
     let message = usageMessage(
       ConvoyCommand.fullMessage(for: error), arguments: Array(CommandLine.arguments.dropFirst()))
-    if !message.isEmpty {
+    if !message.isEmpty && isTold {
       // Help, if it is asked for, is a result.
       if code == .success { try? output(message) } else { note(message) }
     }

@@ -57,8 +57,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   func run() throws {
-    try reportingOnEveryRank(watchdog: waiting.watchdog) { communicator in
-      EndingSignals.stopGently()
+    try reportingOnEveryRank(watchdog: waiting.watchdog, stopsGently: true) { communicator in
       communicator.enter(CollectiveStep(number: 0, description: "read the configuration"))
       // A mistake in it is one that all ranks make: one of them is to say so.
       let configuration = try communicator.together {

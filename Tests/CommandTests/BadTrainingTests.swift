@@ -144,20 +144,37 @@ import Testing
   }
 
   /// A run goes on from records that no run writes: they are shown, and drawn, as they are.
-  @Test(arguments: ["1e26", "1.7e308", "5e-324", "-1e300", "1e999", "9223372036854775808"])
+  @Test(arguments: ["1e26", "1.7e308", "5e-324", "-1e300", "9223372036854775808"])
   func recordsOfAnyNumbersAreGoneOnFrom(number: String) throws {
     let folder = try TestFolder()
     try folder.write("run.yaml", SmallRun.configuration())
     #expect(
       try Convoy.run(["train", "run.yaml", "--set", "training.epochs=1"], in: folder).code == 0)
     let records = folder.text("run/metrics.jsonl").replacing(
-      try Regex(#""(loss|trainLoss|testLoss|testAccuracy|imagesPerSecond|seconds)":[0-9.e+-]+"#)
+      try Regex(
+        #""(loss|trainLoss|trainAccuracy|testLoss|testAccuracy|imagesPerSecond|seconds)":[0-9.e+-]+"#
+      )
     ) { match in "\(match[0].substring?.prefix { $0 != ":" } ?? ""):\(number)" }
     try folder.write("run/metrics.jsonl", records)
     let run = try Convoy.run(
       ["train", "run.yaml", "--resume", "run", "--set", "training.epochs=1"], in: folder)
     #expect(run.code == 0, "it says: \(run.errors)")
     #expect(run.output.hasPrefix("test accuracy "))
+  }
+
+  /// A history that cannot be read is no empty one.
+  @Test(arguments: ["1e999", "half", "null", "[]"])
+  func aHistoryThatIsNoneIsAnError(number: String) throws {
+    let folder = try TestFolder()
+    try folder.write("run.yaml", SmallRun.configuration())
+    #expect(try Convoy.run(["train", "run.yaml"], in: folder).code == 0)
+    let records = folder.text("run/metrics.jsonl").replacing(
+      #""step":3,"#, with: #""step":\#(number),"#)
+    try folder.write("run/metrics.jsonl", records)
+    try BadInput(
+      number, ["train", "--resume", "run"],
+      "convoy: error: run/metrics.jsonl:3: is no record of a step or an epoch; put the file right, or …"
+    ).check(in: folder)
   }
 
   /// The loss of an absurd learning rate: the run ends, and what it wrote until then is whole.

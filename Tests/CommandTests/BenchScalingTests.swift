@@ -237,7 +237,8 @@ import Testing
       #expect(skipped.neededBytes.value >= 6768)
       #expect(skipped.availableBytes == 6700)
       #expect(
-        skipped.description == "on 1 rank one needs \(skipped.neededBytes.text) bytes of 6700")
+        skipped.description
+          == "on 1 rank one needs \(countText(skipped.neededBytes.value)) bytes of 6,700")
       // The weak case grows with the ranks: on each a rank needs as much as one did.
       #expect(series[1].skipped.map(\.ranks) == [1, 2, 3, 4])
       #expect(series[1].baselineRanks == nil)

@@ -139,7 +139,7 @@ import Testing
     let table = try Convoy.run(Self.product + ["--training"], in: TestFolder()).output
     #expect(
       table.contains(
-        "\ntraining bytes  at most 12288 on a rank, at least 12288, received forward and back\n"))
+        "\ntraining bytes  at most 12,288 on a rank, at least 12,288, received forward and back\n"))
   }
 
   @Test func theTableIsForPeople() throws {

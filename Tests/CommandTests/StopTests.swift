@@ -80,7 +80,8 @@ import Testing
       "convoy: error: other is not empty, and holds no run of convoy; …"
     ).check(in: folder)
     try BadInput(
-      "both", arguments + ["--resume", "run"], "Error: --resume-or-start takes the folder from…"
+      "both", arguments + ["--resume", "run"],
+      "convoy: error: --resume-or-start takes the folder from…"
     ).check(in: folder)
   }
 

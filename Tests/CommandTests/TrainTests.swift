@@ -64,7 +64,8 @@ import Testing
     for (epoch, losses) in zip(epochs, [steps.prefix(4), steps.suffix(4)]) {
       #expect(
         Set(epoch.keys) == [
-          "kind", "epoch", "trainLoss", "testLoss", "testAccuracy", "imagesPerSecond", "seconds",
+          "kind", "epoch", "trainLoss", "trainAccuracy", "testLoss", "testAccuracy",
+          "imagesPerSecond", "seconds",
         ])
       // Batches of equal size, so the mean over the samples is that over the steps.
       let mean = losses.compactMap { $0["loss"] as? Double }.reduce(0, +) / 4

@@ -67,7 +67,8 @@ func waitForNext(_ group: any Communicator) throws {
 /// What goes wrong, or not, under a watchdog.
 func runWatched(_ mode: String, folder: String, _ group: any Communicator) throws {
   let isLast = group.rank == group.size - 1
-  EndingSignals.handle(for: group, program: "MPISelfTest")
+  EndingSignals.handle()
+  EndingSignals.introduce(group, program: "MPISelfTest")
   let path = folder + "/rank\(group.rank).partial"
   let file = TemporaryFiles.register(path)
   try Data("half".utf8).write(to: URL(fileURLWithPath: path))

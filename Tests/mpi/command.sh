@@ -215,3 +215,10 @@ if output=$("$here/../../scripts/mpi" 2>&1) || [ $? != 64 ]; then
 else
   pass "scripts/mpi without arguments"
 fi
+message=$(start 3 "$convoy" plan 'i->i' --shap 2 | grep -c '^convoy: error: unknown option')
+if [ "$message" = 1 ]; then
+  pass "a mistyped option on 3 ranks is told once"
+else
+  fail "a mistyped option on 3 ranks is told once" "it is told $message times"
+fi
+once "the help on 3 ranks" '^USAGE: convoy plan' 3 "$convoy" plan --help

@@ -12,7 +12,8 @@ import Synchronization
 /// too.
 ///
 /// ```swift
-/// EndingSignals.handle(for: communicator, program: "convoy")
+/// EndingSignals.handle()
+/// EndingSignals.introduce(communicator, program: "convoy")
 /// // convoy: error: rank 0 of 4 on node7: ended from outside in step 5 (gather operand 1)
 /// EndingSignals.stopGently()
 /// while EndingSignals.request == nil { try step() }
@@ -22,9 +23,12 @@ public enum EndingSignals {
   private static let introduction = Mutex<String?>(nil)
   private static let speaks = Atomic(false)
 
-  /// Handles the signals from now on. For a communicator whose ranks are processes: a group of
-  /// threads has one process, which does not know the ranks' steps.
-  public static func handle(for communicator: any Communicator, program: String) {
+  /// Handles the signals from now on.
+  public static func handle() { convoy_signals_install() }
+
+  /// From now on SIGTERM says where this process is. For a communicator whose ranks are processes: a
+  /// group of threads has one process, which does not know the ranks' steps.
+  public static func introduce(_ communicator: any Communicator, program: String) {
     if communicator.rank < 2 {
       let place =
         communicator.size == 1
@@ -33,7 +37,6 @@ public enum EndingSignals {
       speaks.store(true, ordering: .releasing)
       enter(communicator.step)
     }
-    convoy_signals_install()
   }
 
   /// A signal that asked this process to stop.

@@ -24,8 +24,8 @@
     private nonisolated(unsafe) let handle: MPI_Comm
 
     /// Longest piece of a message in bytes. Not as long as MPI's 32-bit counts allow: at 1 Mbit/s a
-    /// piece arrives every 8 s, and each one is a sign of its sender's life.
-    private static let longestPiece = 1 << 20
+    /// piece arrives every 4 s, and each one is a sign of its sender's life.
+    static let longestPiece = 1 << 19
     private static let tag: Int32 = 7
     /// No message has it.
     private static let idleTag: Int32 = 8
@@ -106,6 +106,10 @@
     /// Waits until `isDone`, which is asked with the lock. `missing` names the ranks that are waited
     /// for, and is asked without it.
     func wait(missing: () -> [Int], until isDone: () throws -> Bool) throws {
+      let isDone = {
+        self.place.outbox.advance()
+        return try isDone()
+      }
       if try MPILock.held(isDone) { return }
       var patience = Patience()
       let limit = place.longestWait
@@ -148,7 +152,7 @@
         for message in receiving where message.source != rank {
           for piece in Self.pieces(message.bytes.count) {
             let (source, start) = (message.source, message.bytes.baseAddress)
-            try requests.add("MPI_Irecv", peer: source, expecting: piece.count) { request in
+            try requests.receive(from: source, count: piece.count) { request in
               MPI_Irecv(
                 start.map { $0 + piece.lowerBound }, Int32(piece.count), convoy_mpi_byte(),
                 Int32(source), Self.tag, handle, &request)
@@ -158,16 +162,20 @@
         for message in sending where message.destination != rank {
           for piece in Self.pieces(message.bytes.count) {
             let (destination, start) = (message.destination, message.bytes.baseAddress)
-            try requests.add("MPI_Isend", peer: destination) { request in
+            let index = requests.send(to: destination) { [handle] request in
               MPI_Isend(
                 start.map { $0 + piece.lowerBound }, Int32(piece.count), convoy_mpi_byte(),
                 Int32(destination), Self.tag, handle, &request)
             }
+            place.outbox.add(index, of: requests, byteCount: piece.count, to: destination)
           }
         }
+        place.outbox.advance()
       }
       // What is short is in nobody's way.
-      let isLong = receiving.contains { $0.bytes.count >= Self.longestPiece / 4 }
+      let isLong =
+        receiving.contains { $0.bytes.count >= Self.longestPiece / 4 }
+        || sending.contains { $0.bytes.count > Self.longestPiece }
       if isLong { MPILock.held { requests.watchArrivals() } }
       return MPIExchange(self, moved: moved, requests: requests, isWatched: isLong)
     }
@@ -185,6 +193,7 @@
       var isThere: Int32 = 0
       var status = MPI_Status()
       MPILock.held {
+        place.outbox.advance()
         _ = MPI_Iprobe(Int32(rank), Self.idleTag, handle, &isThere, &status)
       }
     }

@@ -30,7 +30,7 @@
           missing: { MPILock.held { self.requests.peersMissing } },
           until: { self.requests.isDone })
       } catch {
-        MPILock.held { requests.cancelAll() }
+        MPILock.held { giveUp() }
         throw error
       }
       communicator.count(moved)
@@ -39,7 +39,12 @@
 
     deinit {
       if isWatched { communicator.place.remove(requests) }
-      if !isOver, !requests.areAllDone { MPILock.held { requests.cancelAll() } }
+      if !isOver, !requests.areAllDone { MPILock.held { giveUp() } }
+    }
+
+    private func giveUp() {
+      communicator.place.outbox.remove(requests)
+      requests.cancelAll()
     }
   }
 #endif

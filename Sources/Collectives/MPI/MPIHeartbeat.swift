@@ -133,6 +133,7 @@
         let isAlone = MPILock.held { () -> Bool in
           guard state.load(ordering: .acquiring) != .halted else { return true }
           receive(&mail, now: now)
+          place.outbox.advance()
           let arrivals = place.arrivals()
           news.withLock { news in
             for rank in arrivals { news.table.see(rank, now: now) }

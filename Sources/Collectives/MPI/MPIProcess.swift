@@ -11,6 +11,7 @@
     private let limit = Atomic(Double.infinity.bitPattern)
     /// Exchanges whose messages are long enough to delay a sign of life.
     private let long = Mutex<[MPIRequests]>([])
+    let outbox = MPIOutbox()
 
     /// In seconds.
     var longestWait: Double { Double(bitPattern: limit.load(ordering: .relaxed)) }

@@ -3,6 +3,8 @@
 
   /// The nonblocking sends and receives of one exchange, as MPI knows them.
   ///
+  /// Receives are all posted at once; what is sent is started by the `MPIOutbox`.
+  ///
   /// `@unchecked Sendable`: every access holds the lock of MPI, except while nobody else has the object.
   final class MPIRequests: @unchecked Sendable {
     private struct Message {
@@ -10,6 +12,8 @@
       let peer: Int
       /// Bytes to be received; nil for a message that is sent.
       let expected: Int?
+      /// How it is started, unless it is.
+      var start: ((inout MPI_Request?) -> Int32)?
     }
 
     /// The first error, in the order in which the messages were added.
@@ -17,26 +21,50 @@
     private var messages: [Message] = []
     /// Those before it are done.
     private var next = 0
-    /// Of each peer, the messages to be received whose arrival has not been seen, the first one last.
-    private var unseen: [Int: [Int]] = [:]
+    /// Of each peer, the messages to be received whose arrival has not been seen.
+    private var unseen: [Int: ArraySlice<Int>] = [:]
 
     /// `ownError` is what went wrong with the messages to oneself.
     init(ownError: CollectiveError?) {
       error = ownError
     }
 
-    func add(
-      _ operation: String, peer: Int, expecting expected: Int? = nil,
-      start: (inout MPI_Request?) -> Int32
+    func receive(
+      from peer: Int, count: Int, start: (inout MPI_Request?) -> Int32
     ) throws {
       var request = convoy_mpi_request_null()
       let code = start(&request)
       guard code == MPI_SUCCESS else {
         cancelAll()
-        return try MPILock.check(code, operation)
+        return try MPILock.check(code, "MPI_Irecv")
       }
-      messages.append(Message(request: request, peer: peer, expected: expected))
+      messages.append(Message(request: request, peer: peer, expected: count))
     }
+
+    /// To be started by the outbox.
+    ///
+    /// - Returns: the message's index.
+    func send(to peer: Int, start: @escaping (inout MPI_Request?) -> Int32) -> Int {
+      messages.append(
+        Message(request: convoy_mpi_request_null(), peer: peer, expected: nil, start: start))
+      return messages.count - 1
+    }
+
+    /// Whether the message is under way now.
+    func start(_ index: Int) -> Bool {
+      guard let start = messages[index].start else { return false }
+      messages[index].start = nil
+      let code = start(&messages[index].request)
+      do throws(CollectiveError) {
+        try MPILock.check(code, "MPI_Isend")
+        return true
+      } catch {
+        self.error = self.error ?? error
+        return false
+      }
+    }
+
+    func isOver(_ index: Int) -> Bool { Self.isOver(messages[index]) }
 
     /// Looks at one message after the other: MPI moves all of them in any of its calls.
     ///
@@ -44,6 +72,7 @@
     /// a message was too long.
     var isDone: Bool {
       while next < messages.count {
+        guard messages[next].start == nil else { return false }
         var status = MPI_Status()
         do {
           guard
@@ -90,7 +119,7 @@
 
     /// Begins to watch what arrives.
     func watchArrivals() {
-      for (index, message) in messages.enumerated().reversed() where message.expected != nil {
+      for (index, message) in messages.enumerated() where message.expected != nil {
         unseen[message.peer, default: []].append(index)
       }
     }
@@ -100,7 +129,7 @@
     func arrivals() -> [Int] {
       var peers: [Int] = []
       for (peer, indices) in unseen {
-        let waiting = Array(indices.reversed().drop { Self.isOver(messages[$0]) }.reversed())
+        let waiting = indices.drop { Self.isOver(messages[$0]) }
         guard waiting.count < indices.count else { continue }
         unseen[peer] = waiting.isEmpty ? nil : waiting
         peers.append(peer)
@@ -109,6 +138,7 @@
     }
 
     private static func isOver(_ message: Message) -> Bool {
+      guard message.start == nil else { return false }
       guard let request = message.request, request != convoy_mpi_request_null() else { return true }
       var isDone: Int32 = 0
       var status = MPI_Status()

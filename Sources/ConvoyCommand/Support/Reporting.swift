@@ -28,6 +28,7 @@ func exitCode(of error: any Error) -> Int32 {
   case is ExpressionError, is OrderError, is NetworkError, is ValidationError: 64
   case let error as DistributionError: error.isBadInput ? 64 : 1
   case is MachineFileError, is ScalingCasesError: 64
+  case CollectiveError.withoutPMI: 64
   case let error as FormatError: error.isBadInput ? 64 : 1
   case let error as TrainingError: error.isBadInput ? 64 : 1
   case let error as CommandError: error.isBadInput ? 64 : 1
@@ -86,13 +87,19 @@ private var hostName: String {
 /// Runs a command's work on every process that the launcher started. A rank that fails says which
 /// it is, on which host, and why, and ends the job, so that no other waits for it. A rank that falls
 /// silent is named by another (`Watchdog`).
+///
+/// - Parameter stopsGently: whether the first signal asks the work to stop (`EndingSignals.request`).
 func reportingOnEveryRank(
-  watchdog: Watchdog = Watchdog(), _ body: (any Communicator) throws -> Void
+  watchdog: Watchdog = Watchdog(), stopsGently: Bool = false,
+  _ body: (any Communicator) throws -> Void
 ) throws {
   let launch = Launch.current
   let place =
     launch.processes == 1 ? "" : "rank \(launch.rank) of \(launch.processes) on \(hostName): "
   let communicator: any Communicator
+  // Before anything else: a signal that comes while the ranks are connected is heeded afterwards.
+  EndingSignals.handle()
+  if stopsGently { EndingSignals.stopGently() }
   let start = startUpLimit(watchdog, place: place)
   do {
     communicator = try Launch.communicator()
@@ -102,7 +109,7 @@ func reportingOnEveryRank(
     throw ExitCode(exitCode(of: error))
   }
   do {
-    EndingSignals.handle(for: communicator, program: "convoy")
+    EndingSignals.introduce(communicator, program: "convoy")
     try communicator.watch(watchdog) { error in
       let step = communicator.step.map { "; this rank is in \($0)" } ?? ""
       note("convoy: error: \(place)\(error)\(step)")

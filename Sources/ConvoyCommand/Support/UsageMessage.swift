@@ -14,7 +14,11 @@ func usageMessage(_ message: String, arguments: [String]) -> String {
   if let problem = unknownCommand(arguments) {
     text = problem + text.drop { $0 != "\n" }
   }
-  return "convoy: error: " + text.prefix(1).lowercased() + text.dropFirst()
+  // A sentence's first word, but no name of a variable.
+  if text.dropFirst().first?.isLowercase == true {
+    text = text.prefix(1).lowercased() + text.dropFirst()
+  }
+  return "convoy: error: " + text
 }
 
 /// What is wrong where the first words name no command, or no benchmark.

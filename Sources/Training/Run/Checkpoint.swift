@@ -12,6 +12,8 @@ struct RunProgress: Hashable, Codable, Sendable {
   /// Over the samples of these steps.
   var lossSum = 0.0
   var samples = 0
+  /// Of these, those that were told right, each with the weights of its step.
+  var correct = 0
   /// Wall time of these steps.
   var seconds = 0.0
 
@@ -24,7 +26,8 @@ struct RunProgress: Hashable, Codable, Sendable {
     return !overflow && (0...sampling.batches).contains(epochStep) && completedEpochs >= 0
       && step.subtractingReportingOverflow(steps) == (epochStep, false)
       && samples == (epochStep == 0 ? 0 : sampling.batch(epochStep - 1).upperBound)
-      && lossSum.isFinite && lossSum >= 0 && seconds.isFinite && seconds >= 0
+      && (0...max(0, samples)).contains(correct) && lossSum.isFinite && lossSum >= 0
+      && seconds.isFinite && seconds >= 0
       && (epochStep > 0 || lossSum == 0 && seconds == 0)
   }
 
@@ -43,7 +46,7 @@ struct Checkpoint {
   var configuration: TrainingConfiguration
   var tensors: [(name: String, value: Tensor<Float>)]
 
-  private static let format = "convoy checkpoint 2"
+  private static let format = "convoy checkpoint 3"
   private static let checksumKey = "checksum"
 
   init(

@@ -11,6 +11,8 @@ struct GradientSum {
   struct Counts: Equatable {
     var lossSum: Double
     var samples: Int
+    /// Of these, those that were told right.
+    var correct: Int
     /// Ranks that were asked to stop: so all learn of it in the same step.
     var stopping: Int
   }
@@ -39,7 +41,9 @@ struct GradientSum {
     }
     try buffer.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
     // Exact: whole numbers below 2⁵³.
-    var counts = [own.lossSum, Double(own.samples), Double(own.stopping)]
+    var counts = [
+      own.lossSum, Double(own.samples), Double(own.correct), Double(own.stopping),
+    ]
     try counts.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
 
     let total = Float(counts[1])
@@ -52,6 +56,8 @@ struct GradientSum {
       }
       start += parameter.gradient.count
     }
-    return Counts(lossSum: counts[0], samples: Int(counts[1]), stopping: Int(counts[2]))
+    return Counts(
+      lossSum: counts[0], samples: Int(counts[1]), correct: Int(counts[2]),
+      stopping: Int(counts[3]))
   }
 }

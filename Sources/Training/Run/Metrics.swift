@@ -54,6 +54,9 @@ public struct EpochRecord: Hashable, Codable, Sendable {
   public var epoch: Int
   /// The mean over the epoch's samples, each with the weights of its step.
   public var trainLoss: Double
+  /// The part of these samples that was told right, as `trainLoss` with the weights of their steps and in training mode;
+  /// from 0 to 1.
+  public var trainAccuracy: Double
   public var testLoss: Double
   /// From 0 to 1.
   public var testAccuracy: Double
@@ -76,6 +79,7 @@ extension MetricRecord {
         + #""seconds":\#(record.seconds)}"#
     case .epoch(let record):
       #"{"kind":"epoch","epoch":\#(record.epoch),"trainLoss":\#(record.trainLoss),"#
+        + #""trainAccuracy":\#(record.trainAccuracy),"#
         + #""testLoss":\#(record.testLoss),"testAccuracy":\#(record.testAccuracy),"#
         + #""imagesPerSecond":\#(record.imagesPerSecond),"seconds":\#(record.seconds)}"#
     }

@@ -9,7 +9,8 @@ public struct Plot: Hashable, Sendable {
   /// The mean loss of a few steps each, at their middle.
   private let trainLoss: [PlotPoint]
   private let testLoss: [PlotPoint]
-  /// In percent.
+  /// In percent, as those of the test.
+  private let trainAccuracy: [PlotPoint]
   private let testAccuracy: [PlotPoint]
 
   /// More points than pixels would only make the file large.
@@ -18,6 +19,7 @@ public struct Plot: Hashable, Sendable {
   public init(_ records: [MetricRecord]) {
     var steps: [StepRecord] = []
     var testLoss: [PlotPoint] = []
+    var trainAccuracy: [PlotPoint] = []
     var testAccuracy: [PlotPoint] = []
     for record in records {
       switch record {
@@ -25,10 +27,12 @@ public struct Plot: Hashable, Sendable {
       case .epoch(let record):
         let step = Double(steps.last?.step ?? 0)
         testLoss.append(PlotPoint(x: step, y: record.testLoss))
+        trainAccuracy.append(PlotPoint(x: step, y: 100 * record.trainAccuracy))
         testAccuracy.append(PlotPoint(x: step, y: 100 * record.testAccuracy))
       }
     }
     self.testLoss = testLoss
+    self.trainAccuracy = trainAccuracy
     self.testAccuracy = testAccuracy
     let length = max(1, (steps.count + Self.mostPoints - 1) / Self.mostPoints)
     trainLoss = stride(from: 0, to: steps.count, by: length).map { start in
@@ -43,7 +47,7 @@ public struct Plot: Hashable, Sendable {
   public var svg: String {
     let lastStep = max(1, (trainLoss + testLoss).map(\.x).max() ?? 1)
     let highestLoss = (trainLoss + testLoss).map(\.y).max() ?? 1
-    let lowestAccuracy = testAccuracy.map(\.y).min() ?? 0
+    let lowestAccuracy = (trainAccuracy + testAccuracy).map(\.y).min() ?? 0
     let loss = PlotPanel(
       top: 40, title: "loss", horizontal: PlotAxis(from: 0, to: lastStep),
       vertical: PlotAxis(from: 0, to: highestLoss),
@@ -55,7 +59,8 @@ public struct Plot: Hashable, Sendable {
       top: 340, title: "accuracy, %", horizontal: PlotAxis(from: 0, to: lastStep),
       vertical: PlotAxis(from: min(90, 10 * (lowestAccuracy / 10).rounded(.down)), to: 100),
       series: [
-        PlotSeries(name: "test", color: "#e45756", points: testAccuracy, hasMarkers: true)
+        PlotSeries(name: "training", color: "#4c78a8", points: trainAccuracy, hasMarkers: true),
+        PlotSeries(name: "test", color: "#e45756", points: testAccuracy, hasMarkers: true),
       ])
     return """
       <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 620" width="720" height="620" \

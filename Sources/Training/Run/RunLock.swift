@@ -19,6 +19,8 @@ import Foundation
 final class RunLock: Sendable {
   private let path: String
   private let descriptor: Int32
+  /// It goes when a signal ends the process, too.
+  private let registration: TemporaryFiles.Registration?
 
   static let name = "lock"
 
@@ -41,6 +43,7 @@ final class RunLock: Sendable {
     }
     guard opened >= 0 else { throw .outputUnwritable(path: folder, code: EEXIST) }
     descriptor = opened
+    registration = TemporaryFiles.register(path)
     let text = Array("\(Self.hostName) \(getpid())\n".utf8)
     _ = ftruncate(descriptor, 0)
     _ = pwrite(descriptor, text, text.count, 0)
@@ -48,6 +51,7 @@ final class RunLock: Sendable {
 
   deinit {
     unlink(path)
+    TemporaryFiles.unregister(registration)
     close(descriptor)
   }
 

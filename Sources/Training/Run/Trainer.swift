@@ -179,7 +179,9 @@ struct Trainer {
     enter("sum of the gradients", of: progress.step + 1)
     let sum = try gradientSum.reduce(
       network.parameters,
-      .init(lossSum: loss.sum, samples: shard.count, stopping: shouldStop() ? 1 : 0),
+      .init(
+        lossSum: loss.sum, samples: shard.count, correct: loss.correct,
+        stopping: shouldStop() ? 1 : 0),
       communicator: communicator)
     enter("update", of: progress.step + 1)
 
@@ -200,6 +202,7 @@ struct Trainer {
     progress.epochStep += 1
     progress.lossSum += sum.lossSum
     progress.samples += sum.samples
+    progress.correct += sum.correct
     progress.seconds += (clock.now - start) / .seconds(1)
     isStopAsked = sum.stopping > 0
     if communicator.rank == 0 {
@@ -223,7 +226,8 @@ struct Trainer {
     }
     let record = EpochRecord(
       epoch: progress.epoch, trainLoss: progress.lossSum / Double(progress.samples),
-      testLoss: test.loss, testAccuracy: test.accuracy,
+      trainAccuracy: Double(progress.correct) / Double(progress.samples), testLoss: test.loss,
+      testAccuracy: test.accuracy,
       imagesPerSecond: Double(progress.samples) / max(progress.seconds, .leastNormalMagnitude),
       seconds: progress.seconds + (clock.now - start) / .seconds(1))
     lastEpoch = record

@@ -6,6 +6,7 @@ enum Convoy {
     let code: Int32
     let output: String
     let errors: String
+    let seconds: Double
   }
 
   enum Failure: Error, CustomStringConvertible {
@@ -31,6 +32,7 @@ enum Convoy {
     _ arguments: [String], in folder: TestFolder, environment: [String: String] = [:],
     timeout: Double = 60
   ) throws -> Run {
+    let start = ContinuousClock.now
     let running = try Running(arguments, in: folder, environment: environment)
     guard running.ends(within: timeout) else {
       running.kill()
@@ -38,7 +40,8 @@ enum Convoy {
         arguments: arguments, seconds: timeout, errors: running.errors)
     }
     return Run(
-      code: running.code, output: running.output, errors: running.errors)
+      code: running.code, output: running.output, errors: running.errors,
+      seconds: (ContinuousClock.now - start) / .seconds(1))
   }
 
   /// Beside the test bundle, in the folder of the products of this build.

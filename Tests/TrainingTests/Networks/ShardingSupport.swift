@@ -55,7 +55,8 @@ func trainingStep(
   _ = try pullback(loss.gradient)
   var sum = GradientSum(network.parameters)
   let total = try sum.reduce(
-    network.parameters, .init(lossSum: loss.sum, samples: part.count, stopping: 0),
+    network.parameters,
+    .init(lossSum: loss.sum, samples: part.count, correct: loss.correct, stopping: 0),
     communicator: communicator)
   return StepOutcome(
     loss: total.lossSum / Double(total.samples), gradients: network.parameters.map(\.gradient),

@@ -105,7 +105,8 @@ import Testing
       let changes: [(inout RunProgress) -> Void] = [
         { $0.epochStep = 7 }, { $0.epochStep = -1 }, { $0.epochStep = .max },
         { $0.completedEpochs = -1 }, { $0.completedEpochs = .max - 1 }, { $0.step = 5 },
-        { $0.samples = -1 }, { $0.samples += 1 }, { $0.lossSum = -1 }, { $0.seconds = -1 },
+        { $0.samples = -1 }, { $0.samples += 1 }, { $0.correct = -1 },
+        { $0.correct = $0.samples + 1 }, { $0.lossSum = -1 }, { $0.seconds = -1 },
         // Possible, but of another step than the file's name says.
         { $0 = RunProgress(step: 4, completedEpochs: 1) },
       ]

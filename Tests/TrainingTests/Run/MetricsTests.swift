@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct MetricsTests {
   private static let epoch = EpochRecord(
-    epoch: 1, trainLoss: 1.5, testLoss: 1.25, testAccuracy: 0.5, imagesPerSecond: 640,
+    epoch: 1, trainLoss: 1.5, trainAccuracy: 0.75, testLoss: 1.25, testAccuracy: 0.5,
+    imagesPerSecond: 640,
     seconds: 2.75)
 
   @Test func linesHaveTheAgreedFormat() {
@@ -15,7 +16,8 @@ import Testing
         + #""imagesPerSecond":512.0,"seconds":0.25}"#)
     #expect(
       MetricRecord.epoch(Self.epoch).line
-        == #"{"kind":"epoch","epoch":1,"trainLoss":1.5,"testLoss":1.25,"testAccuracy":0.5,"#
+        == #"{"kind":"epoch","epoch":1,"trainLoss":1.5,"trainAccuracy":0.75,"#
+        + #""testLoss":1.25,"testAccuracy":0.5,"#
         + #""imagesPerSecond":640.0,"seconds":2.75}"#)
   }
 

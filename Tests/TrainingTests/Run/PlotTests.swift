@@ -18,7 +18,8 @@ import Testing
         records.append(
           .epoch(
             EpochRecord(
-              epoch: step / stepsPerEpoch, trainLoss: 1, testLoss: 0.5,
+              epoch: step / stepsPerEpoch, trainLoss: 1,
+              trainAccuracy: 0.7 + 0.02 * Double(step / stepsPerEpoch), testLoss: 0.5,
               testAccuracy: 0.8 + 0.01 * Double(step / stepsPerEpoch), imagesPerSecond: 1,
               seconds: 1)))
       }
@@ -55,11 +56,13 @@ import Testing
   @Test func drawsEverySeriesWithAxesAndLegend() throws {
     let reader = try read(Plot(records(steps: 40, stepsPerEpoch: 10)).svg)
     let lines = try #require(reader.attributes["polyline"])
-    #expect(lines.count == 3)
+    #expect(lines.count == 4)
     let counts = lines.map { $0["points"]?.split(separator: " ").count }
-    #expect(counts == [40, 4, 4])
-    #expect(reader.attributes["circle"]?.count == 8)
+    #expect(counts == [40, 4, 4, 4])
+    #expect(reader.attributes["circle"]?.count == 12)
     let texts = reader.texts.map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }
+    // Each panel names both of its series.
+    for name in ["training", "test"] { #expect(texts.count { $0 == name } == 2) }
     for text in ["loss", "accuracy, %", "step", "training", "test", "0", "40", "100"] {
       #expect(texts.contains(text), "\(text)")
     }

@@ -27,11 +27,11 @@ import Testing
           parameters,
           .init(
             lossSum: 0.5 * Double(count), samples: samples[communicator.rank],
-            stopping: communicator.rank == 1 ? 1 : 0),
+            correct: communicator.rank, stopping: communicator.rank == 1 ? 1 : 0),
           communicator: communicator)
-        totals += [total.lossSum, Double(total.samples)]
+        totals += [total.lossSum, Double(total.samples), Double(total.correct)]
         #expect(total.stopping == 1)
-        if totals.count == 2 {
+        if totals.count == 3 {
           #expect(parameters[0].gradient.elements == [1, 2, 0, -1])
           // (2 · 1 + 6 · 2) / 8
           #expect(parameters[2].gradient.elements == [1.75])
@@ -43,7 +43,7 @@ import Testing
       #expect(parameters[0].gradient.elements == [1, 1, 1, 1])
       return totals
     }
-    #expect(results == [[4, 8, 4, 8], [4, 8, 4, 8], [4, 8, 4, 8]])
+    #expect(results == Array(repeating: [4, 8, 3, 4, 8, 3], count: 3))
   }
 
   /// 2²⁴ + 1 samples, and a loss whose parts are each lost in a Float beside the others: 2²⁴, 1 and 0.25.
@@ -56,10 +56,11 @@ import Testing
       let total = try sum.reduce(
         parameters,
         .init(
-          lossSum: losses[communicator.rank], samples: samples[communicator.rank], stopping: 0),
+          lossSum: losses[communicator.rank], samples: samples[communicator.rank],
+          correct: samples[communicator.rank], stopping: 0),
         communicator: communicator)
-      return [total.lossSum, Double(total.samples)]
+      return [total.lossSum, Double(total.samples), Double(total.correct)]
     }
-    #expect(results == Array(repeating: [16_777_217.25, 16_777_217], count: 3))
+    #expect(results == Array(repeating: [16_777_217.25, 16_777_217, 16_777_217], count: 3))
   }
 }

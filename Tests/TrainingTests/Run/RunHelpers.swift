@@ -57,7 +57,10 @@ func losses(_ run: String) throws -> [[Double]] {
     switch record {
     case .step(let record): [Double(record.step), Double(record.epoch), record.loss]
     case .epoch(let record):
-      [Double(record.epoch), record.trainLoss, record.testLoss, record.testAccuracy]
+      [
+        Double(record.epoch), record.trainLoss, record.trainAccuracy, record.testLoss,
+        record.testAccuracy,
+      ]
     }
   }
 }

@@ -189,7 +189,7 @@ import Testing
       #expect(
         other
           == .checkpointOfOtherRun(
-            path: path, problem: "its metadata is not that of 'convoy checkpoint 2'"))
+            path: path, problem: "its metadata is not that of 'convoy checkpoint 3'"))
     }
   }
 }

@@ -34,6 +34,9 @@ import Testing
         let sum = zip(steps, [5.0, 5, 5, 2]).reduce(0) { $0 + $1.0.loss * $1.1 }
         #expect(abs(epoch.trainLoss - sum / 17) < 1e-6)
         #expect((0...1).contains(epoch.testAccuracy))
+        // A whole number of the 17 samples.
+        let correct = 17 * epoch.trainAccuracy
+        #expect((0...17).contains(correct) && abs(correct - correct.rounded()) < 1e-9)
         #expect(epoch.imagesPerSecond > 0 && epoch.seconds >= 17 / epoch.imagesPerSecond)
       }
       #expect(summary.testLoss == epochs[1].testLoss)
@@ -93,6 +96,25 @@ import Testing
           #expect(abs(found - expected) <= 1e-4 * max(1, abs(expected)), "\(ranks) ranks")
         }
       }
+    }
+  }
+
+  /// In an epoch of one step all samples are told with the weights as they are at first, in training mode.
+  @Test(arguments: [1, 2, 3]) func trainingAccuracyIsThatOfTheStepsOwnWeights(ranks: Int) throws {
+    try withTemporaryFolder { folder in
+      var configuration = smallRun(in: folder)
+      configuration.training.batchSize = 17
+      configuration.training.epochs = 1
+      let (data, network) = try Trainer.load(configuration, SingleCommunicator())
+      let (images, labels) = data.training.batch(0..<17, normalization: data.normalization)
+      let (logits, _) = try network.forward(
+        images, Pass(isTraining: true, communicator: SingleCommunicator()))
+      let correct = try softmaxCrossEntropy(logits: logits, labels: labels).correct
+      try trainOnThreads(configuration, ranks: ranks)
+      let accuracies = try records(configuration.output).compactMap { record in
+        if case .epoch(let record) = record { record.trainAccuracy } else { nil }
+      }
+      #expect(accuracies == [Double(correct) / 17])
     }
   }
 
