@@ -37,6 +37,17 @@ public struct Launch: Hashable, Sendable {
   /// This process.
   public static let current = Launch(environment: ProcessInfo.processInfo.environment)
 
+  /// This machine's name as it knows it itself: a name server may not answer.
+  public static var hostName: String {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { name in
+      guard let start = name.baseAddress, gethostname(start, name.count) == 0 else {
+        return "unknown host"
+      }
+      let bytes = name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
+      return String(decoding: bytes, as: UTF8.self)
+    }
+  }
+
   /// The group this process belongs to: MPI's if a launcher started it, else itself alone.
   ///
   /// Throws `CollectiveError` if several processes were started that cannot reach each other: each

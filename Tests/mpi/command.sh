@@ -54,11 +54,7 @@ for rank in 0 1; do
   cd killed$rank || exit 1
   start 2 sh ../numbered "$convoy" train ../small.yaml >output &
   job=$!
-  waited=0
-  until [ "$(cat run/metrics.jsonl 2>/dev/null | wc -l)" -ge 17 ] || [ $waited -ge 600 ]; do
-    sleep 0.05
-    waited=$((waited + 1))
-  done
+  await_lines 17 run/metrics.jsonl
   kill -KILL "$(cat pid$rank)"
   before=$(date +%s)
   wait $job

@@ -17,11 +17,7 @@ for signal in 'INT 130' 'TERM 143' 'USR1 138'; do
   # In the background the shell would have SIGINT ignored.
   env --default-signal=INT "$launch" 2 "$convoy" train ../small.yaml --set output=$run >output 2>&1 &
   job=$!
-  waited=0
-  until [ "$(cat $run/metrics.jsonl 2>/dev/null | wc -l)" -ge 17 ] || [ $waited -ge 600 ]; do
-    sleep 0.05
-    waited=$((waited + 1))
-  done
+  await_lines 17 $run/metrics.jsonl
   kill -s "$signal" $job
   wait $job
   got=$?

@@ -32,7 +32,7 @@ public enum EndingSignals {
     if communicator.rank < 2 {
       let place =
         communicator.size == 1
-        ? "" : "rank \(communicator.rank) of \(communicator.size) on \(hostName()): "
+        ? "" : "rank \(communicator.rank) of \(communicator.size) on \(Launch.hostName): "
       introduction.withLock { $0 = "\(program): error: \(place)" }
       speaks.store(true, ordering: .releasing)
       enter(communicator.step)

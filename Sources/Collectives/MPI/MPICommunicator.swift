@@ -226,7 +226,7 @@
     /// Of all ranks, each cut to so many bytes.
     private func hostNames() throws -> [String] {
       let length = 64
-      let own = Array(hostName().utf8.prefix(length))
+      let own = Array(Launch.hostName.utf8.prefix(length))
       let all = try gatherBytes(own + Array(repeating: 0, count: length - own.count))
       return (0..<size).map {
         String(decoding: all[$0 * length..<($0 + 1) * length].prefix { $0 != 0 }, as: UTF8.self)

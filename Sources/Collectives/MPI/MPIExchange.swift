@@ -34,12 +34,13 @@
         throw error
       }
       communicator.count(moved)
-      if let error = requests.error { throw error }
+      if let error = MPILock.held({ requests.error }) { throw error }
     }
 
     deinit {
       if isWatched { communicator.place.remove(requests) }
-      if !isOver, !requests.areAllDone { MPILock.held { giveUp() } }
+      guard !isOver else { return }
+      MPILock.held { if !requests.areAllDone { giveUp() } }
     }
 
     private func giveUp() {

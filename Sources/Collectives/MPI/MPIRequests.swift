@@ -5,7 +5,7 @@
   ///
   /// Receives are all posted at once; what is sent is started by the `MPIOutbox`.
   ///
-  /// `@unchecked Sendable`: every access holds the lock of MPI, except while nobody else has the object.
+  /// `@unchecked Sendable`: every access holds the lock of MPI, but for the making of the object.
   final class MPIRequests: @unchecked Sendable {
     private struct Message {
       var request: MPI_Request?

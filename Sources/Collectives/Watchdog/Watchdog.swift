@@ -47,14 +47,3 @@ func monotonicSeconds() -> Double {
   clock_gettime(CLOCK_MONOTONIC, &time)
   return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
 }
-
-/// This machine's name as it knows it itself: a name server may not answer.
-func hostName() -> String {
-  withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { name in
-    guard let start = name.baseAddress, gethostname(start, name.count) == 0 else {
-      return "unknown host"
-    }
-    let bytes = name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
-    return String(decoding: bytes, as: UTF8.self)
-  }
-}

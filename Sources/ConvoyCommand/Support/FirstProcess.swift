@@ -1,20 +1,9 @@
 import Convoy
-import Foundation
 
 extension Launch {
   /// Whether this process speaks for all that the launcher started, for commands that run on one process. None of them
   /// begins MPI for it: the others end at once, and leave their cores to the first.
-  var isFirst: Bool {
-    let name: String? =
-      switch launcher {
-      case .mpirun: "OMPI_COMM_WORLD_RANK"
-      case .slurm: "SLURM_PROCID"
-      case .pmi: "PMI_RANK"
-      case .none: nil
-      }
-    guard let name, let rank = ProcessInfo.processInfo.environment[name] else { return true }
-    return rank == "0"
-  }
+  var isFirst: Bool { rank == 0 }
 }
 
 /// Runs the work of a command for one process on the first of those that were started; an error becomes one message and

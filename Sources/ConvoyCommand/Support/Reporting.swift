@@ -77,13 +77,6 @@ func reporting(_ body: () throws -> Void) throws {
   }
 }
 
-/// This machine's name as it knows it itself; nobody is asked, for an error is waiting to be said.
-private var hostName: String {
-  var name = [CChar](repeating: 0, count: 256)
-  guard gethostname(&name, name.count - 1) == 0 else { return "unknown host" }
-  return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-}
-
 /// Runs a command's work on every process that the launcher started. A rank that fails says which
 /// it is, on which host, and why, and ends the job, so that no other waits for it. A rank that falls
 /// silent is named by another (`Watchdog`).
@@ -95,7 +88,8 @@ func reportingOnEveryRank(
 ) throws {
   let launch = Launch.current
   let place =
-    launch.processes == 1 ? "" : "rank \(launch.rank) of \(launch.processes) on \(hostName): "
+    launch.processes == 1
+    ? "" : "rank \(launch.rank) of \(launch.processes) on \(Launch.hostName): "
   let communicator: any Communicator
   // Before anything else: a signal that comes while the ranks are connected is heeded afterwards.
   EndingSignals.handle()

@@ -18,7 +18,8 @@ extension FittedPlan {
     private var least: FittedPlan?
 
     /// Effort that it may take to find the best plan without a limit; something that fits; the least that
-    /// would do; and how many ranks would. Together less than a second.
+    /// would do; and how many ranks would. Together about a second; plans in many slices take longer than
+    /// they are counted for.
     private static var effortForBest: Int { 120_000 }
     private static var effortToFit: Int { 80_000 }
     private static var effortForLeast: Int { 60_000 }

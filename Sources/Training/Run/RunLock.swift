@@ -1,3 +1,4 @@
+import Collectives
 import Formats
 import Foundation
 
@@ -44,7 +45,7 @@ final class RunLock: Sendable {
     guard opened >= 0 else { throw .outputUnwritable(path: folder, code: EEXIST) }
     descriptor = opened
     registration = TemporaryFiles.register(path)
-    let text = Array("\(Self.hostName) \(getpid())\n".utf8)
+    let text = Array("\(Launch.hostName) \(getpid())\n".utf8)
     _ = ftruncate(descriptor, 0)
     _ = pwrite(descriptor, text, text.count, 0)
   }
@@ -77,13 +78,6 @@ final class RunLock: Sendable {
     /// F_OFD_SETLK of Linux's <fcntl.h>, which stands behind `_GNU_SOURCE`.
     private static let setLock: Int32 = 37
   #endif
-
-  /// This machine's name as it knows it itself: nobody is asked.
-  private static var hostName: String {
-    var name = [CChar](repeating: 0, count: 256)
-    guard gethostname(&name, name.count - 1) == 0 else { return "?" }
-    return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-  }
 
   /// "host pid", as the holder wrote it.
   private static func holder(_ descriptor: Int32) -> String {
