@@ -81,7 +81,8 @@ let package = Package(
       name: "TestSupport", dependencies: ["Planning", "Partitioning", "Kernels"],
       path: "Tests/TestSupport", swiftSettings: strict),
     .executableTarget(
-      name: "MPISelfTest", dependencies: ["Collectives", "CollectivesChecks", "Formats"],
+      name: "MPISelfTest",
+      dependencies: ["Collectives", "CollectivesChecks", "CSignals", "Formats"],
       path: "Tests/MPISelfTest", swiftSettings: strict),
     tests("CommandTests", ["ConvoyCommand"]),
     tests("PartitioningTests", ["Partitioning"]),

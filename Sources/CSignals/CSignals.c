@@ -16,6 +16,7 @@ static atomic_int shown;
 static atomic_bool silent;
 static _Atomic double speaks_from = -INFINITY;
 static _Atomic double speaks_until = INFINITY;
+static _Atomic double lingers;
 
 // What is asked of the first signal, and what came of it.
 static struct {
@@ -87,6 +88,12 @@ void convoy_signals_remove_files(void) {
   }
 }
 
+static void wait_for(double seconds) {
+  struct timespec time = {.tv_sec = (time_t)seconds};
+  time.tv_nsec = (long)(1e9 * (seconds - (double)time.tv_sec));
+  nanosleep(&time, NULL);
+}
+
 void convoy_signals_end(int signal) {
   if (signal == SIGTERM && speaks()) {
     int now = atomic_load(&shown);
@@ -94,6 +101,12 @@ void convoy_signals_end(int signal) {
     if (write(STDERR_FILENO, line.text[now], line.length[now]) < 0) atomic_store(&silent, true);
   }
   convoy_signals_remove_files();
+  double linger = atomic_load(&lingers);
+  if (signal == SIGTERM && linger > 0) {
+    wait_for(linger);
+    // Other threads went on meanwhile.
+    convoy_signals_remove_files();
+  }
   _exit(128 + signal);
 }
 
@@ -125,7 +138,8 @@ static void handle(int signal, siginfo_t *info, void *context) {
   }
 }
 
-void convoy_signals_install(void) {
+void convoy_signals_install(double linger) {
+  atomic_store(&lingers, linger);
   const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
     // What is noted goes on, with the call that it came into.

@@ -13,9 +13,11 @@
 //   … MPISelfTest absent FOLDER       the last rank sleeps while the others are in a barrier
 //   … MPISelfTest silent-peer FOLDER  the same, while the others wait for messages in a chain
 //   … MPISelfTest abort FOLDER        the last rank fails, and the signal is not mentioned
+//   … MPISelfTest abort-busy FOLDER   the same, and rank 0 takes its time to end
 //   … MPISelfTest quit FOLDER         the last rank exits with an error, and tells nobody
 //   … MPISelfTest apart FOLDER        all ends well, at different times: later than the watchdog's
 
+import CSignals
 import Collectives
 import CollectivesChecks
 import Formats
@@ -64,6 +66,14 @@ func waitForNext(_ group: any Communicator) throws {
   }
 }
 
+/// As if this process got no processor for a moment when `mpirun` ends it.
+func handleLate() {
+  signal(SIGTERM) {
+    if Launch.current.rank == 0 { usleep(100_000) }
+    convoy_signals_end($0)
+  }
+}
+
 /// What goes wrong, or not, under a watchdog.
 func runWatched(_ mode: String, folder: String, _ group: any Communicator) throws {
   let isLast = group.rank == group.size - 1
@@ -87,7 +97,9 @@ func runWatched(_ mode: String, folder: String, _ group: any Communicator) throw
   case "kill-first": if group.rank == 0 { raise(SIGKILL) }
   case "absent", "silent-peer": if isLast { sleep(60) }
   case "quit": if isLast { exit(7) }
-  case "abort": if isLast { throw SelfTestFailure(description: "failed as it was told to") }
+  case "abort", "abort-busy":
+    if isLast { throw SelfTestFailure(description: "failed as it was told to") }
+    if mode == "abort-busy" { handleLate() }
   default:
     // Ranks compute for longer than the watchdog's silence, and end 3 seconds after each other.
     usleep(UInt32(2_500_000 * (1 + group.rank)))

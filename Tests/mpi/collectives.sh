@@ -49,6 +49,8 @@ watched "a rank does not send, and others wait in a chain" 3 \
   'ended from outside'
 watched "a rank that fails is not drowned out" 3 'rank 2 of 3: failed as it was told to' 3 abort '' \
   'ended from outside'
+watched "a rank that is slow to end removes its files, too" 3 'rank 2 of 3: failed as it was told to' \
+  3 abort-busy ''
 watched "a rank leaves without a word, watched" 7 \
   "^MPISelfTest: error: rank 0 of 3 on .*: ended from outside $in_step$" 3 quit rank2.partial
 watched "ranks end at different times" 0 '^1 passed, 0 failed$' 3 apart '' 'sign of life'

@@ -16,8 +16,9 @@ enum { CONVOY_SIGNALS_PATHS = 64, CONVOY_SIGNALS_PATH_LENGTH = 4096 };
 enum { CONVOY_SIGNALS_LINE_LENGTH = 1024 };
 
 // Handles SIGTERM, SIGINT, SIGHUP and SIGUSR1, except those that are ignored (as under nohup): removes
-// the registered files, and ends with code 128 + the signal. SIGTERM writes the line first.
-void convoy_signals_install(void);
+// the registered files, and ends with code 128 + the signal. SIGTERM writes the line first, and keeps
+// the process for `linger` seconds when the files are gone.
+void convoy_signals_install(double linger);
 
 // From now on the first of these signals is only noted. A second one ends the process as before,
 // unless it comes within `echo` seconds: a batch system may send one to each process and to its

@@ -24,7 +24,14 @@ public enum EndingSignals {
   private static let speaks = Atomic(false)
 
   /// Handles the signals from now on.
-  public static func handle() { convoy_signals_install() }
+  ///
+  /// `mpirun` sends SIGTERM to all its ranks, and then sleeps for `odls_base_sigkill_timeout`; but the
+  /// end of the first of them wakes it, and what is left of that time, 1 s unless it is told otherwise,
+  /// counts as none: it sends SIGKILL right away. So one of several processes stays until the others
+  /// have done what a signal has them do, however busy the machine is.
+  public static func handle() {
+    convoy_signals_install(Launch.current.processes > 1 ? 0.25 : 0)
+  }
 
   /// From now on SIGTERM says where this process is. For a communicator whose ranks are processes: a
   /// group of threads has one process, which does not know the ranks' steps.
