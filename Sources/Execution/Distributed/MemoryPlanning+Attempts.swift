@@ -14,18 +14,20 @@ extension FittedPlan {
     private let effort: SearchEffort
     /// The best plan without a limit, if it was found.
     private var best: DistributedPlan?
-    /// Of all tried, the one of the least peak.
-    private var least: FittedPlan?
+    /// Those of all tried that seemed to need less than every one before, the least last.
+    private var candidates: [Candidate] = []
 
     /// Effort that it may take to find the best plan without a limit; something that fits; the least that
-    /// would do; and how many ranks would. Together about a second; plans in many slices take longer than
-    /// they are counted for.
-    private static var effortForBest: Int { 120_000 }
-    private static var effortToFit: Int { 80_000 }
-    private static var effortForLeast: Int { 60_000 }
-    private static var effortForRanks: Int { 210_000 }
+    /// would do; and how many ranks would. Together about a second.
+    private static var effortForBest: Int { 90_000 }
+    private static var effortToFit: Int { 60_000 }
+    private static var effortForLeast: Int { 45_000 }
+    private static var effortForRanks: Int { 180_000 }
     /// Of that for ranks, for one number of them.
-    private static var effortPerNumber: Int { 50_000 }
+    private static var effortPerNumber: Int { 45_000 }
+    /// In so many slices, on all ranks together, modes are run through to find out whether a number of
+    /// them would do: each is to be asked for what it holds.
+    private static var slicesOfAllRanks: Int { 20_000 }
 
     init(
       _ expression: BoundExpression, options: DistributionOptions, memory: Int,
@@ -91,23 +93,23 @@ extension FittedPlan {
       return try? DistributedPlan(expression, options: options, effort: effort)
     }
 
+    /// A plan and its peak, which is exact if it fits.
     private func attempt(
       _ plan: DistributedPlan, overlap: Bool
-    ) throws(ExecutionError) -> FittedPlan {
-      // Every rank's kernels are lowered to know their workspace, three times as many with gradients.
-      let kernels = plan.steps.count * (options.needsGradient == nil ? 1 : 3)
-      effort.count += 50 + 8 * plan.mesh.ranks * kernels
-      let attempt = try FittedPlan(
-        plan, overlap: overlap, gradients: options.needsGradient, context)
-      if attempt.peakBytes < least?.peakBytes ?? .max { least = attempt }
-      return attempt
+    ) throws(ExecutionError) -> Candidate {
+      effort.count += 50
+      var candidate = try Candidate(
+        plan, overlap: overlap, gradients: options.needsGradient, context, effort)
+      if candidate.peakBytes <= memory { candidate.settle(effort) }
+      if candidate.peakBytes < candidates.last?.peakBytes ?? .max { candidates.append(candidate) }
+      return candidate
     }
 
     /// A plan as it is, if it fits with or without early communication.
     private func fitted(_ plan: DistributedPlan) throws(ExecutionError) -> FittedPlan? {
       for overlap in [true, false] {
         let attempt = try attempt(plan, overlap: overlap)
-        if attempt.peakBytes <= memory { return attempt }
+        if attempt.peakBytes <= memory { return attempt.fitted }
       }
       return nil
     }
@@ -182,13 +184,25 @@ extension FittedPlan {
     /// so far, without slices and with each mode in …, 8, 4, 2 slices, for as long as that yields
     /// a plan that needs less.
     func leastPeak() throws -> FittedPlan {
-      try within(Self.effortForLeast) { try leastPeak(enough: 0) }
+      var least = try within(Self.effortForLeast) { try leastPeak(enough: 0) }
+      // What seemed least may need more than what seemed to need a little more.
+      while true {
+        let known = least.peakBytes
+        least.settle(effort)
+        if least.peakBytes == known { return least.fitted }
+        candidates.removeLast()
+        let place = candidates.firstIndex { $0.peakBytes < least.peakBytes } ?? candidates.endIndex
+        candidates.insert(least, at: place)
+        least = candidates.last ?? least
+      }
     }
 
-    /// - Parameter enough: a peak at which to stop.
-    private func leastPeak(enough: Int) throws -> FittedPlan {
-      var least: FittedPlan
-      if let known = self.least {
+    /// - Parameters:
+    ///   - enough: a peak at which to stop.
+    ///   - mostSlices: in no more are modes run through.
+    private func leastPeak(enough: Int, mostSlices: Int = .max) throws -> Candidate {
+      var least: Candidate
+      if let known = candidates.last {
         least = known
       } else {
         // One plan there must be, whatever it takes.
@@ -225,7 +239,7 @@ extension FittedPlan {
       while part <= longest {
         for (mode, extent) in modes {
           let count = (1 << (Int.bitWidth - 1 - extent.leadingZeroBitCount)) / part
-          if count >= 2 { descend(.init(mode: mode, count: count)) }
+          if count >= 2 && count <= mostSlices { descend(.init(mode: mode, count: count)) }
         }
         part *= 2
       }
@@ -272,7 +286,8 @@ extension FittedPlan {
         else { return false }
         do {
           return try attempts.fitted(plan) ?? attempts.unsliced() != nil
-            || attempts.leastPeak(enough: memory).peakBytes <= memory
+            || attempts.leastPeak(enough: memory, mostSlices: Self.slicesOfAllRanks / ranks)
+              .peakBytes <= memory
         } catch {
           return false
         }

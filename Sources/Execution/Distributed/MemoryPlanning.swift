@@ -38,7 +38,10 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
   ) throws {
     guard let memory else {
       let best = try DistributedPlan(running: expression, options: options, context: context)
-      self = try Self(best, overlap: true, gradients: options.needsGradient, context)
+      var candidate = try Candidate(
+        best, overlap: true, gradients: options.needsGradient, context, SearchEffort())
+      candidate.settle(SearchEffort())
+      self = candidate.fitted
       return
     }
     let attempts = Attempts(expression, options: options, memory: memory, context: context)
@@ -57,19 +60,10 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
       sufficientRanks: attempts.sufficientRanks())
   }
 
-  init(
-    _ plan: DistributedPlan, overlap: Bool, gradients: [Bool]?, _ context: Context
-  ) throws(ExecutionError) {
-    try Contraction<Element>.requireRunnable(plan.plan)
+  init(plan: DistributedPlan, overlap: Bool, peakBytes: Int) {
     self.plan = plan
     self.overlap = overlap
-    let passes = try RunSchedule.passes(
-      plan, gradients: gradients, overlap: overlap, context: context)
-    peakBytes = (0..<plan.mesh.ranks).reduce(0) { most, rank in
-      passes.reduce(most) {
-        max($0, $1.peakBytes(rank: rank, elementBytes: MemoryLayout<Element>.stride))
-      }
-    }
+    self.peakBytes = peakBytes
   }
 
   /// The tensor of which a rank holds most: what it is, and the shape of its box.

@@ -32,6 +32,14 @@ public struct RunSchedule: Sendable {
     case incoming(movement: Int, slice: Int)
     /// Of a kernel.
     case workspace(Kernel)
+
+    /// The slice that it belongs to; 0 for what belongs to all.
+    var slice: Int {
+      switch self {
+      case .box(_, let slice), .outgoing(_, let slice), .incoming(_, let slice): slice
+      case .workspace(let kernel): kernel.slice
+      }
+    }
   }
 
   /// A redistribution.
@@ -226,6 +234,14 @@ extension RunSchedule {
   ///
   /// In the reverse pass also what the forward pass kept and the gradient that is handed in.
   public func peakBytes(rank: Int, elementBytes: Int) -> Int {
+    peakBytes(rank: rank, elementBytes: elementBytes, SearchEffort()) { _ in true }
+  }
+
+  /// The most bytes that live at once if of what belongs to one slice only some slices' is counted: a
+  /// lower bound, and quicker to find.
+  func peakBytes(
+    rank: Int, elementBytes: Int, _ effort: SearchEffort, counting isCounted: (_ slice: Int) -> Bool
+  ) -> Int {
     var live = givenElements(rank: rank)
     var peak = live
     // Asked for once each: a kernel's workspace takes its lowering to know.
@@ -233,6 +249,8 @@ extension RunSchedule {
     for operation in operations(of: rank) {
       switch operation {
       case .allocate(let buffer):
+        guard isCounted(buffers[buffer].slice) else { continue }
+        effort.count += 1
         sizes[buffer] = elements(of: buffers[buffer], rank: rank)
         live += sizes[buffer]
         peak = max(peak, live)

@@ -212,6 +212,23 @@ import Testing
     try Self.check(fitted, chain, seed: 5)
   }
 
+  /// Of plans in hundreds of slices only some slices are asked for what they hold, until one is chosen:
+  /// what is promised then, refused or not, is what the rank that holds most does hold.
+  @Test(.timeLimit(.minutes(1))) func ofManySlicesThePeakIsExact() throws {
+    for extents in [[1024, 1024, 1024], [700, 1001, 900]] {
+      let chain = Chain(extents, ranks: 8)
+      let refusal = try #require(try chain.refusal(memory: chain.sharedBytes / 12))
+      let fitted = try chain.fitted(memory: refusal.needed)
+      #expect(fitted.plan.mesh.sliceCount > 8)
+      let schedule = try RunSchedule(fitted.plan, overlap: fitted.overlap)
+      let peaks = (0..<8).map { schedule.peakBytes(rank: $0, elementBytes: 4) }
+      #expect(peaks.max() == fitted.peakBytes, "\(chain)")
+      #expect(fitted.peakBytes == refusal.needed, "\(chain)")
+      let ranks = try #require(refusal.sufficientRanks)
+      #expect(try chain.fitted(memory: refusal.memory, ranks: ranks).peakBytes <= refusal.memory)
+    }
+  }
+
   /// Of the modes that do for the least number of slices the cheapest is run through, not the first.
   @Test(arguments: [
     (Chain([96, 24, 60], ranks: 4), 29), (Chain([24, 60, 96], ranks: 4), 29),
