@@ -87,7 +87,7 @@ let package = Package(
     tests("CommandTests", ["ConvoyCommand"]),
     tests("PartitioningTests", ["Partitioning"]),
     tests("PlanningTests", ["Planning"], optimized: true),
-    tests("KernelsTests", ["Kernels", "CKernels", "TestSupport"]),
+    tests("KernelsTests", ["Kernels", "CKernels", "TestSupport"], optimized: true),
     tests("CollectivesTests", ["Collectives", "CollectivesChecks"]),
     tests("FormatsTests", ["Formats"]),
     tests(

@@ -110,7 +110,7 @@ struct LayerTiming: Codable {
     let outputGradient = Self.random(bound.outputShape, &generator)
     func once() throws -> Double {
       let start = ContinuousClock.now
-      let record = try contraction.recorded(operands).record
+      let (_, record) = try contraction.recorded(operands)
       _ = try contraction.gradients(record, outputGradient: outputGradient, needed: needed)
       return (ContinuousClock.now - start) / .seconds(1)
     }
@@ -147,7 +147,8 @@ struct LayerTiming: Codable {
   private static func requireMemory(
     _ entry: ScalingCase, _ contraction: Contraction<Float>
   ) throws {
-    let needed = contraction.peakBytes(needed: contraction.plan.expression.shapes.map { _ in true })
+    let all = contraction.plan.expression.shapes.map { _ in true }
+    let needed = try contraction.peakBytes(needed: all)
     guard needed > HostMemory.limitBytes else { return }
     throw CommandError.caseTooLarge(
       name: entry.name, needed: needed, available: HostMemory.limitBytes)

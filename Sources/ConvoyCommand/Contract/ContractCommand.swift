@@ -171,7 +171,7 @@ struct ContractCommand: ParsableCommand {
     }
     if let report {
       let contents = RunReport(
-        plan, seconds: seconds, predictedPeak: contraction.peakBytes(),
+        plan, seconds: seconds, predictedPeak: try contraction.peakBytes(),
         measuredPeak: meter.peakBytes)
       try writeAtomically(to: report, bytes: Array((try contents.json() + "\n").utf8))
     }

@@ -17,21 +17,20 @@ import Synchronization
 /// let gradients = try product.gradients(record, outputGradient: d, needed: [true, false])
 /// ```
 public final class DistributedContraction<Element: TensorElement>: Sendable {
+  public typealias Record = ContractionRecord<Element>
+
   public let plan: DistributedPlan
-  public let schedule: RunSchedule
+  private let passes: PassPrograms<Element>
   let communicator: any Communicator
-  let meter: MemoryMeter?
+  private let meter: MemoryMeter?
   /// Ranks at work on this machine.
   private let sharing: Int
   private let limitBytes: Int
-  /// The plan's hash, which tells its records from others'.
-  private let identity: UInt64
-  private let forward: RankProgram
-  private let state: Mutex<State>
+  private let state = Mutex(State())
 
   private struct State {
-    /// Other passes than `forward`, made when they are first asked for.
-    var programs: [RunSchedule.Pass: RankProgram] = [:]
+    /// Of which all ranks know that they fit.
+    var prepared: Set<RunSchedule.Pass> = []
     /// Of the last run.
     var timeline = RunTimeline()
     /// Operations so far, by which collective steps are numbered.
@@ -50,36 +49,44 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
   ///   cannot be run; `CollectiveError.differentValues` if the ranks' plans differ.
   public convenience init(
     _ plan: DistributedPlan, communicator: any Communicator, overlap: Bool = true,
-    context: Context = .process, meter: MemoryMeter? = nil, limitBytes: Int? = nil
+    checkpointing: Checkpointing = .keep, context: Context = .process,
+    meter: MemoryMeter? = nil, limitBytes: Int? = nil
   ) throws {
-    try Self.require(communicator, fits: plan)
-    try Contraction<Element>.requireRunnable(plan.plan)
     try self.init(
-      RunSchedule(plan, overlap: overlap, context: context), communicator: communicator,
-      meter: meter, limitBytes: limitBytes)
+      plan, communicator: communicator, overlap: overlap, checkpointing: checkpointing,
+      kernels: KernelCache(context), meter: meter, limitBytes: limitBytes)
   }
 
   /// With a schedule that was made before, e.g. to predict what the run needs; several ranks in one
-  /// process may share it. Its pass is `forward`.
-  public init(
-    _ schedule: RunSchedule, communicator: any Communicator, meter: MemoryMeter? = nil,
-    limitBytes: Int? = nil
+  /// process may share it, and with it its kernels.
+  public convenience init(
+    _ schedule: RunSchedule, communicator: any Communicator,
+    checkpointing: Checkpointing = .keep, meter: MemoryMeter? = nil, limitBytes: Int? = nil
   ) throws {
-    plan = schedule.plan
-    sharing = min(schedule.plan.mesh.ranks, communicator.ranksOnHost)
-    self.limitBytes = limitBytes ?? HostMemory.limitBytes / sharing
-    identity = schedule.plan.stableHash
-    self.schedule = schedule
+    try self.init(
+      schedule.plan, communicator: communicator, overlap: schedule.overlap,
+      checkpointing: checkpointing, kernels: schedule.kernels, meter: meter, limitBytes: limitBytes)
+  }
+
+  private init(
+    _ plan: DistributedPlan, communicator: any Communicator, overlap: Bool,
+    checkpointing: Checkpointing, kernels: KernelCache, meter: MemoryMeter?, limitBytes: Int?
+  ) throws {
+    guard communicator.size == plan.ranks else {
+      throw ExecutionError.rankCount(
+        expression: plan.plan.expression.text, planned: plan.ranks, found: communicator.size)
+    }
+    try plan.plan.requireRunnable()
+    self.plan = plan
     self.communicator = communicator
     self.meter = meter
-    try Self.require(communicator, fits: schedule.plan)
-    try Contraction<Element>.requireRunnable(schedule.plan.plan)
-    precondition(schedule.pass == .forward, "a contraction is made of a forward schedule")
-    BLAS.useOneThread()
-    try communicator.requireEqual(identity, what: "plan")
-    forward = RankProgram(schedule, rank: communicator.rank)
-    state = Mutex(State())
-    try communicator.together { try requireMemory(schedule, forward) }
+    sharing = min(plan.mesh.ranks, communicator.ranksOnHost)
+    self.limitBytes = limitBytes ?? HostMemory.limitBytes / sharing
+    passes = PassPrograms(
+      plan, rank: communicator.rank, checkpointing: checkpointing, overlap: overlap,
+      kernels: kernels)
+    try communicator.requireEqual(plan.stableHash, what: "plan")
+    try prepare([.forward])
   }
 
   /// What the last run did, forward or reverse.
@@ -93,19 +100,7 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
   /// - Throws: `ExecutionError` if number or shapes of the boxes differ, `CollectiveError`.
   public func callAsFunction(_ boxes: [Tensor<Element>]) throws -> Tensor<Element> {
     try check(boxes)
-    let run = try perform(forward, given: boxes)
-    return try result(run, forward)
-  }
-
-  /// What the reverse pass needs of a forward pass: the operands of every step, where it needed
-  /// them; of steps in slices, what comes into the slices.
-  public struct Record: Sendable {
-    /// By step and position.
-    let operands: [[Tensor<Element>?]]
-    /// Of the plan that was run, and its expression for messages.
-    let identity: UInt64
-    let rank: Int
-    let expression: String
+    return passes.result(try run(.forward, given: boxes))
   }
 
   /// Runs the plan and keeps what its gradients need.
@@ -113,12 +108,8 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
     _ boxes: [Tensor<Element>]
   ) throws -> (result: Tensor<Element>, record: Record) {
     try check(boxes)
-    let program = try program(.recorded)
-    let run = try perform(program, given: boxes)
-    let record = Record(
-      operands: program.schedule.kept.map { $0.map { $0.flatMap { run[$0] } } },
-      identity: identity, rank: communicator.rank, expression: plan.plan.expression.text)
-    return (try result(run, program), record)
+    let run = try run(passes.checkpointing.forward, given: boxes)
+    return (passes.result(run), passes.record(run, operands: boxes))
   }
 
   /// The gradients of Σ outputGradient · result with respect to the operands, over the whole tensors;
@@ -136,28 +127,15 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
   public func gradients(
     _ record: Record, outputGradient: Tensor<Element>, needed: [Bool], asTerms: Bool = false
   ) throws -> [Tensor<Element>?] {
-    let text = plan.plan.expression.text
-    guard needed.count == plan.inputs.count else {
-      throw ExecutionError.operandCount(
-        expression: text, expected: plan.inputs.count, found: needed.count)
-    }
-    let expected = plan.output.box(of: communicator.rank).shape
-    guard outputGradient.shape == expected else {
-      throw ExecutionError.gradientShape(
-        expression: text, expected: expected, found: outputGradient.shape)
-    }
-    guard record.identity == identity && record.rank == communicator.rank else {
-      throw ExecutionError.foreignRecord(expression: text, recorded: record.expression)
-    }
-    let program = try program(.reverse(needed: needed, asTerms: asTerms))
-    let given = plan.kept().map { record.operands[$0.step][$0.position] }
-    let run = try perform(program, given: given + [outputGradient])
-    return program.schedule.results.map { $0.flatMap { run[$0] } }
+    let pass = try passes.reverse(
+      record, outputGradient: outputGradient, needed: needed, asTerms: asTerms)
+    let run = try run(pass, given: record.given + [outputGradient])
+    return run.program.schedule.results.map { $0.flatMap { run[$0] } }
   }
 
   /// The schedule of a pass of this contraction, to predict its bytes.
   public func schedule(of pass: RunSchedule.Pass) throws -> RunSchedule {
-    try program(pass).schedule
+    try passes.program(pass).schedule
   }
 
   /// Makes passes ready, and sure that they fit into the memory, before there is anything to run
@@ -165,41 +143,28 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
   ///
   /// - Throws: `ExecutionError.notEnoughMemory`.
   public func prepare(_ passes: [RunSchedule.Pass]) throws {
-    for pass in passes { _ = try program(pass) }
+    for pass in passes where !state.withLock({ $0.prepared.contains(pass) }) {
+      try communicator.together {
+        try self.passes.requireMemory(pass, limitBytes: limitBytes, sharing: sharing)
+      }
+      _ = state.withLock { $0.prepared.insert(pass) }
+    }
   }
 
-  private func program(_ pass: RunSchedule.Pass) throws -> RankProgram {
-    if pass == .forward { return forward }
-    if let known = state.withLock({ $0.programs[pass] }) { return known }
-    let schedule = try RunSchedule(
-      plan, pass: pass, overlap: schedule.overlap, context: schedule.context)
-    let program = RankProgram(schedule, rank: communicator.rank)
-    try communicator.together { try requireMemory(schedule, program) }
-    state.withLock { $0.programs[pass] = program }
-    return program
-  }
-
-  private func perform(
-    _ program: RankProgram, given: [Tensor<Element>?]
-  ) throws -> DistributedRun<Element> {
+  private func run(
+    _ pass: RunSchedule.Pass, given: [Tensor<Element>?]
+  ) throws -> ProgramRun<Element> {
+    try prepare([pass])
+    let program = try passes.program(pass)
     let first = state.withLock { state in
       defer { state.operationCount += program.schedule.operations.count }
       return state.operationCount
     }
-    let run = DistributedRun(
+    let run = ProgramRun(
       program, given: given, communicator: communicator, meter: meter, firstNumber: first)
     try run.perform()
     state.withLock { $0.timeline = run.timeline }
     return run
-  }
-
-  private func result(
-    _ run: DistributedRun<Element>, _ program: RankProgram
-  ) throws -> Tensor<Element> {
-    guard let buffer = program.schedule.results[0], let result = run[buffer] else {
-      preconditionFailure("a schedule without a result")
-    }
-    return result
   }
 
   private func check(_ boxes: [Tensor<Element>]) throws {
@@ -215,26 +180,6 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
           expression: text, operand: operand, rank: communicator.rank, expected: expected,
           found: box.shape)
       }
-    }
-  }
-
-  /// Makes sure that a pass fits into this rank's share of the memory.
-  private func requireMemory(_ schedule: RunSchedule, _ program: RankProgram) throws {
-    let needed = schedule.peakBytes(
-      rank: communicator.rank, elementBytes: MemoryLayout<Element>.stride)
-    guard needed > limitBytes else { return }
-    throw ExecutionError.notEnoughMemory(
-      expression: plan.plan.expression.text, needed: needed, available: limitBytes,
-      sharing: sharing,
-      largest: program.shapes.max { $0.reduce(1, *) < $1.reduce(1, *) } ?? [])
-  }
-
-  private static func require(
-    _ communicator: any Communicator, fits plan: DistributedPlan
-  ) throws(ExecutionError) {
-    guard communicator.size == plan.ranks else {
-      throw .rankCount(
-        expression: plan.plan.expression.text, planned: plan.ranks, found: communicator.size)
     }
   }
 }

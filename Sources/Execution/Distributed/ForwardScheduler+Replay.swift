@@ -36,15 +36,60 @@ extension ForwardScheduler {
     return uses[consumer][position]
   }
 
-  func uses(step: Int, position: Int) -> Bool {
-    guard case .replay(let uses, _) = purpose else { return true }
-    return uses[step][position]
+  /// What a run that computes once more what the adjoints read begins and ends with.
+  ///
+  /// - Parameters:
+  ///   - needs: by value, whether its gradient is needed.
+  ///   - replay: what is done again slice by slice, in any case.
+  static func recomputation(
+    _ plan: DistributedPlan, needs: [Bool], replay: Purpose
+  ) -> Purpose {
+    var uses = plan.plan.steps.map { $0.operands.map { _ in false } }
+    var keeps = uses
+    /// By value.
+    var isRead = needs.map { _ in false }
+    for step in plan.plan.steps.indices.reversed() {
+      let operands = plan.plan.steps[step].operands
+      let runs = isRead[plan.inputs.count + step]
+      for (position, operand) in operands.enumerated() {
+        switch plan.keeping(step: step, position: position) {
+        case .resting: keeps[step][position] = replay.uses(step: step, position: position)
+        case .needed: keeps[step][position] = needs[operands[1 - position]]
+        case .nothing: break
+        }
+        let isKept = keeps[step][position]
+        uses[step][position] = runs || isKept && !plan.isSliced(step)
+        isRead[operand] = runs || isKept
+      }
+    }
+    return .recomputing(uses: uses, keeps: keeps)
   }
+
+  func uses(step: Int, position: Int) -> Bool { purpose.uses(step: step, position: position) }
 
   /// Whether this schedule runs a step.
   func runs(_ step: Int) -> Bool {
-    guard case .replay(let uses, _) = purpose else { return true }
-    return Self.isUsed(plan, uses, resultOf: step)
+    switch purpose {
+    case .result, .recording: true
+    case .replay(let uses, _): Self.isUsed(plan, uses, resultOf: step)
+    case .recomputing(let uses, let keeps):
+      plan.plan.steps.indices.contains { consumer in
+        plan.plan.steps[consumer].operands.indices.contains {
+          plan.plan.steps[consumer].operands[$0] == plan.inputs.count + step
+            && (uses[consumer][$0] || keeps[consumer][$0])
+        }
+      }
+    }
+  }
+
+  /// What this schedule keeps of a step's operand.
+  func keeping(step: Int, position: Int) -> DistributedPlan.Keeping {
+    switch purpose {
+    case .result, .replay: .nothing
+    case .recording: plan.keeping(step: step, position: position)
+    case .recomputing(_, let keeps):
+      keeps[step][position] ? plan.keeping(step: step, position: position) : .nothing
+    }
   }
 
   /// One slice; its buffers are there until `releaseReplayed`.
@@ -75,5 +120,15 @@ extension ForwardScheduler {
 
   private func item(_ step: Int, slice: Int) -> Item {
     Item(step: step, slice: slice, isLast: slice == plan.mesh.sliceCount - 1)
+  }
+}
+
+extension ForwardScheduler.Purpose {
+  /// Whether an operand of a step is brought to where the step needs it.
+  func uses(step: Int, position: Int) -> Bool {
+    switch self {
+    case .result, .recording: true
+    case .replay(let uses, _), .recomputing(let uses, _): uses[step][position]
+    }
   }
 }

@@ -14,6 +14,9 @@ struct ForwardScheduler {
     case result
     /// The result, keeping what the reverse pass needs.
     case recording
+    /// What the reverse pass needs alone: which operands of steps it keeps, and which it uses to run them
+    /// or to keep them where they are needed.
+    case recomputing(uses: [[Bool]], keeps: [[Bool]])
     /// The reverse pass, by step and position: which operands of sliced steps it uses to run them
     /// or their adjoints, and which the adjoints read.
     case replay(uses: [[Bool]], readBack: [[Bool]])
@@ -52,10 +55,13 @@ struct ForwardScheduler {
   /// Of steps that add up their slices.
   private var sums: [Int: SliceSum] = [:]
 
-  init(_ plan: DistributedPlan, overlap: Bool, isRecorded: Bool) {
+  /// A whole run.
+  ///
+  /// - Parameter given: buffers that the caller supplies beside the operands.
+  init(_ plan: DistributedPlan, overlap: Bool, purpose: Purpose, given: [Layout] = []) {
     self.init(
-      plan, overlap: overlap, purpose: isRecorded ? .recording : .result,
-      builder: ScheduleBuilder(given: plan.inputs))
+      plan, overlap: overlap, purpose: purpose,
+      builder: ScheduleBuilder(given: plan.inputs + given))
     items = Self.items(plan)
     for input in plan.inputs.indices { resting[input] = input }
     builder.kept = plan.plan.steps.map { $0.operands.map { _ in nil } }
@@ -126,13 +132,14 @@ struct ForwardScheduler {
 
   mutating func build() -> ScheduleBuilder {
     for (index, item) in items.enumerated() {
-      if purpose == .recording { keepResting(item) }
-      for position in operands(item).indices { supply(item, position) }
-      for position in operands(item).indices { receive(item, position) }
+      keepResting(item)
+      let used = operands(item).indices.filter { uses(step: item.step, position: $0) }
+      for position in used { supply(item, position) }
+      for position in used { receive(item, position) }
       if overlap && index + 1 < items.count { supplyEarly(items[index + 1], before: index) }
-      run(item, index: index)
+      if runs(item.step) { run(item, index: index) } else { keepOperands(item) }
     }
-    guard let last = plan.plan.steps.indices.last else { return builder }
+    guard let last = plan.plan.steps.indices.last, runs(last) else { return builder }
     builder.results = [output(of: last)]
     return builder
   }
@@ -183,7 +190,8 @@ struct ForwardScheduler {
   /// Sends operands of the next item that do not depend on the present one, nor on a result that
   /// is only just on its way.
   private mutating func supplyEarly(_ next: Item, before index: Int) {
-    for (position, value) in operands(next).enumerated() {
+    for (position, value) in operands(next).enumerated()
+    where uses(step: next.step, position: position) {
       if value >= plan.inputs.count {
         guard let made = computed[value] else { continue }
         let producer = plan.steps[value - plan.inputs.count]
@@ -213,7 +221,7 @@ struct ForwardScheduler {
     builder.run(
       RunSchedule.Kernel(step: item.step, slice: item.slice, role: .result),
       sources: sources + (sources.count == 1 ? [nil] : []), into: part, adding: isAdding)
-    if purpose == .recording { keepOperands(item) }
+    keepOperands(item)
     releaseOperands(
       item, at: operands(item).indices.filter { !readsBack(item.step, position: $0) })
     guard !isSum || item.isLast else { return }
@@ -252,7 +260,7 @@ struct ForwardScheduler {
   /// Keeps what a replay of the step begins with, before it travels to where the step needs it.
   private mutating func keepResting(_ item: Item) {
     for (position, value) in operands(item).enumerated()
-    where plan.keeping(step: item.step, position: position) == .resting {
+    where keeping(step: item.step, position: position) == .resting {
       settle(value)
       if let buffer = resting[value] { keep(buffer, item, position) }
     }
@@ -260,7 +268,7 @@ struct ForwardScheduler {
 
   private mutating func keepOperands(_ item: Item) {
     for position in operands(item).indices
-    where plan.keeping(step: item.step, position: position) == .needed {
+    where keeping(step: item.step, position: position) == .needed {
       if let buffer = places[place(item, position)]?.buffer { keep(buffer, item, position) }
     }
   }

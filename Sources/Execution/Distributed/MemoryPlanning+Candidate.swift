@@ -19,7 +19,7 @@ extension FittedPlan {
       _ plan: DistributedPlan, overlap: Bool, gradients: [Bool]?, _ context: Context,
       _ effort: SearchEffort
     ) throws(ExecutionError) {
-      try Contraction<Element>.requireRunnable(plan.plan)
+      try plan.plan.requireRunnable()
       self.plan = plan
       self.overlap = overlap
       passes = try RunSchedule.passes(

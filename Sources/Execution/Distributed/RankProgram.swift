@@ -12,8 +12,10 @@ struct RankProgram: Sendable {
   /// What each transfer, and each step, is called.
   let transferNames: [String]
   let stepNames: [String]
+  /// The most bytes that live at once.
+  let peakBytes: Int
 
-  init(_ schedule: RunSchedule, rank: Int) {
+  init(_ schedule: RunSchedule, rank: Int, elementBytes: Int) {
     self.schedule = schedule
     self.rank = rank
     operations = schedule.operations(of: rank)
@@ -36,6 +38,7 @@ struct RankProgram: Sendable {
       let name = schedule.movements[transfer.movement].name
       return schedule.plan.mesh.sliceCount > 1 ? "\(name), slice \(transfer.slice)" : name
     }
+    peakBytes = schedule.peakBytes(rank: rank, elementBytes: elementBytes)
     stepNames = schedule.plan.plan.steps.map {
       "contract '\(schedule.plan.plan.contractionText($0))'"
     }

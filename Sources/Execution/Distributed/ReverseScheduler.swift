@@ -15,6 +15,9 @@ import Planning
 /// computed, once more (`ForwardScheduler.replay`), and the sliced steps back; then the steps before
 /// them. The gradient of an operand that the slices cut is put together from theirs; of one that
 /// they share it is added up.
+///
+/// What the adjoints read of the forward pass is the caller's; or, from the operands alone, it is computed
+/// first once more, and each value let go with the adjoint that reads it.
 struct ReverseScheduler {
   /// A gradient on its way, and where it goes next.
   private struct Leg {
@@ -67,7 +70,9 @@ struct ReverseScheduler {
   /// By value, the gradient that is put together from slices, where it rests.
   private var collected: [Int: Int] = [:]
 
-  init(_ plan: DistributedPlan, needed: [Bool], asTerms: Bool, overlap: Bool) {
+  init(
+    _ plan: DistributedPlan, needed: [Bool], asTerms: Bool, recomputing: Bool, overlap: Bool
+  ) {
     self.plan = plan
     self.overlap = overlap
     self.asTerms = asTerms
@@ -75,21 +80,37 @@ struct ReverseScheduler {
     for step in plan.plan.steps { needs.append(step.operands.contains { needs[$0] }) }
     self.needs = needs
     let kept = plan.kept()
-    outputGradient = kept.count
     operands = plan.plan.steps.map { $0.operands.map { _ in nil } }
+    var builder: ScheduleBuilder
+    let replayed = ForwardScheduler.replay(plan, needs: needs)
+    if recomputing {
+      var forward = ForwardScheduler(
+        plan, overlap: overlap,
+        purpose: ForwardScheduler.recomputation(plan, needs: needs, replay: replayed),
+        given: [plan.output])
+      builder = forward.build()
+      builder.letGo()
+      outputGradient = plan.inputs.count
+    } else {
+      builder = ScheduleBuilder(given: kept.map(\.layout) + [plan.output])
+      outputGradient = kept.count
+    }
     var resting: [Int: Int] = [:]
-    for (buffer, kept) in kept.enumerated() {
+    for (index, kept) in kept.enumerated() {
+      guard let buffer = recomputing ? builder.kept[kept.step][kept.position] : index else {
+        continue
+      }
       switch plan.keeping(step: kept.step, position: kept.position) {
       case .resting: resting[plan.plan.steps[kept.step].operands[kept.position]] = buffer
-      case .needed: operands[kept.step][kept.position] = buffer
+      case .needed:
+        operands[kept.step][kept.position] = buffer
       case .nothing: break
       }
     }
     replay = ForwardScheduler(
       plan, overlap: overlap,
-      purpose: ForwardScheduler.replay(plan, needs: needs),
-      builder: ScheduleBuilder(given: kept.map(\.layout) + [plan.output]), resting: resting)
-    builder.results = needed.map { _ in nil }
+      purpose: replayed, builder: builder, resting: resting)
+    self.builder.results = needed.map { _ in nil }
   }
 
   mutating func build() -> ScheduleBuilder {
@@ -153,8 +174,12 @@ struct ReverseScheduler {
         sources: position == 0 ? [gradient, other] : [other, gradient], into: part,
         adding: isAdding)
       // What is no longer read makes room before anything is received.
-      if distribution.grid.isSliced && other != nil {
-        replay.releaseReplayed(item.step, position: 1 - position, slice: item.slice)
+      if let other {
+        if distribution.grid.isSliced {
+          replay.releaseReplayed(item.step, position: 1 - position, slice: item.slice)
+        } else {
+          builder.release(other)
+        }
       }
       if position == positions.last { releaseResultGradient(gradient, item) }
       guard !isSum || item.isLast else { continue }

@@ -20,8 +20,8 @@ public struct RunSchedule: Sendable {
     /// Forward, keeping what the reverse pass needs.
     case recorded
     /// Of these operands the gradients are computed; `asTerms`: where ranks hold copies, not the sum
-    /// but each rank's term of it.
-    case reverse(needed: [Bool], asTerms: Bool = false)
+    /// but each rank's term of it. `recomputing`: from the operands alone, by going forward once more.
+    case reverse(needed: [Bool], asTerms: Bool = false, recomputing: Bool = false)
   }
 
   /// What a buffer is for, and with that its size on every rank.
@@ -118,7 +118,7 @@ public struct RunSchedule: Sendable {
   let results: [Int?]
   /// By step and position, the buffers of operands that stay for the reverse pass (`keeping`).
   let kept: [[Int?]]
-  private let kernels: KernelCache
+  let kernels: KernelCache
 
   /// - Parameters:
   ///   - overlap: whether what is needed next travels while a step is computed. Without, a
@@ -129,19 +129,28 @@ public struct RunSchedule: Sendable {
     _ plan: DistributedPlan, pass: Pass = .forward, overlap: Bool = true,
     context: Context = .process
   ) throws(ExecutionError) {
+    try self.init(plan, pass: pass, overlap: overlap, kernels: KernelCache(context))
+  }
+
+  /// - Parameter kernels: which other passes of the plan may share.
+  init(
+    _ plan: DistributedPlan, pass: Pass, overlap: Bool, kernels: KernelCache
+  ) throws(ExecutionError) {
     self.plan = plan
     self.pass = pass
     self.overlap = overlap
-    kernels = KernelCache(context)
+    self.kernels = kernels
     let built: ScheduleBuilder
     switch pass {
     case .forward, .recorded:
       try Self.requireRunnable(slices: plan)
-      var forward = ForwardScheduler(plan, overlap: overlap, isRecorded: pass == .recorded)
+      var forward = ForwardScheduler(
+        plan, overlap: overlap, purpose: pass == .recorded ? .recording : .result)
       built = forward.build()
-    case .reverse(let needed, let asTerms):
+    case .reverse(let needed, let asTerms, let recomputing):
       try Self.requireRunnable(slices: plan)
-      var reverse = ReverseScheduler(plan, needed: needed, asTerms: asTerms, overlap: overlap)
+      var reverse = ReverseScheduler(
+        plan, needed: needed, asTerms: asTerms, recomputing: recomputing, overlap: overlap)
       built = reverse.build()
     }
     buffers = built.buffers
@@ -158,16 +167,18 @@ public struct RunSchedule: Sendable {
   /// - Parameter gradients: of these operands; `nil`, or none: forward only. The others as of `init`.
   /// - Throws: as `init`.
   public static func passes(
-    _ plan: DistributedPlan, gradients: [Bool]?, overlap: Bool = true,
-    context: Context = .process
+    _ plan: DistributedPlan, gradients: [Bool]?, asTerms: Bool = false, overlap: Bool = true,
+    checkpointing: Checkpointing = .keep, context: Context = .process
   ) throws(ExecutionError) -> [RunSchedule] {
+    let kernels = KernelCache(context)
     guard let needed = gradients, needed.contains(true) else {
-      return [try RunSchedule(plan, overlap: overlap, context: context)]
+      return [try RunSchedule(plan, pass: .forward, overlap: overlap, kernels: kernels)]
     }
+    let reverse = Pass.reverse(
+      needed: needed, asTerms: asTerms, recomputing: checkpointing == .recompute)
     return [
-      try RunSchedule(plan, pass: .recorded, overlap: overlap, context: context),
-      try RunSchedule(
-        plan, pass: .reverse(needed: needed), overlap: overlap, context: context),
+      try RunSchedule(plan, pass: checkpointing.forward, overlap: overlap, kernels: kernels),
+      try RunSchedule(plan, pass: reverse, overlap: overlap, kernels: kernels),
     ]
   }
 
@@ -276,8 +287,8 @@ extension RunSchedule {
   private func givenElements(rank: Int) -> Int {
     func count(_ layout: Layout) -> Int { layout.box(of: rank).count }
     let total = plan.inputs.reduce(0) { $0 + count($1) }
-    guard case .reverse = pass else { return total }
-    return total + count(plan.output) + recordElements(rank: rank)
+    guard case .reverse(_, _, let recomputing) = pass else { return total }
+    return total + count(plan.output) + (recomputing ? 0 : recordElements(rank: rank))
   }
 
   /// Elements that a recorded run keeps for the reverse pass beside the operands.

@@ -28,6 +28,9 @@ struct ScheduleBuilder {
   /// Keeps a buffer from being released.
   mutating func keep(_ buffer: Int) { lasting.insert(buffer) }
 
+  /// Everything that was kept may be released from now on.
+  mutating func letGo() { lasting = [] }
+
   /// Releases a buffer, unless it is the caller's or is kept.
   mutating func release(_ buffer: Int) {
     guard buffer >= givenCount && !lasting.contains(buffer) else { return }

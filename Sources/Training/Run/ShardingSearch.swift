@@ -79,8 +79,7 @@ struct ShardingSearch {
         let plan = try convolution.plan(for: layout)
         seconds += plan.search.cost
         if self.memory != nil {
-          try memory.add(
-            plan, keepsRecord: convolution.checkpointing == .keep, context: context)
+          try memory.add(plan, convolution.checkpointing, context: context)
         }
       }
       layout = output
@@ -111,17 +110,17 @@ private struct StepMemory {
     for rank in kept.indices { kept[rank] += layout.box(of: rank).count }
   }
 
-  mutating func add(_ plan: DistributedPlan, keepsRecord: Bool, context: Context) throws {
-    let needed = plan.inputs.map { _ in true }
-    let passes = try [
-      RunSchedule(plan, pass: .recorded, context: context),
-      RunSchedule(plan, pass: .reverse(needed: needed, asTerms: true), context: context),
-    ]
+  mutating func add(
+    _ plan: DistributedPlan, _ checkpointing: Checkpointing, context: Context
+  ) throws {
+    let passes = try RunSchedule.passes(
+      plan, gradients: plan.inputs.map { _ in true }, asTerms: true,
+      checkpointing: checkpointing, context: context)
     for rank in kept.indices {
-      let record = passes[1].recordElements(rank: rank)
-      if keepsRecord { kept[rank] += record }
+      let record = checkpointing == .keep ? passes[1].recordElements(rank: rank) : 0
+      kept[rank] += record
       let peak = passes.reduce(0) { max($0, $1.peakBytes(rank: rank, elementBytes: 1)) }
-      working[rank] = max(working[rank], peak - (keepsRecord ? record : 0))
+      working[rank] = max(working[rank], peak - record)
     }
   }
 }

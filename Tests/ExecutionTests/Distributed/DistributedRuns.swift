@@ -82,16 +82,16 @@ func runForward<Element: TensorElement>(
 /// Likewise with gradients.
 func runWithGradients<Element: TensorElement>(
   _ schedule: RunSchedule, _ operands: [Tensor<Element>], outputGradient: Tensor<Element>,
-  needed: [Bool]
+  needed: [Bool], checkpointing: Checkpointing = .keep
 ) throws -> [RankResult<Element>] {
   let plan = schedule.plan
   return try ThreadCommunicator.run(ranks: plan.ranks) { communicator in
     let rank = communicator.rank
     let meter = MemoryMeter()
     let contraction = try DistributedContraction<Element>(
-      schedule, communicator: communicator, meter: meter)
+      schedule, communicator: communicator, checkpointing: checkpointing, meter: meter)
     // What the first calls compare is no part of the passes.
-    try contraction.prepare([.recorded, .reverse(needed: needed)])
+    try contraction.prepare(gradientPasses(checkpointing, needed: needed))
     let boxes = zip(plan.inputs, operands).map { $0.box(of: $1, rank: rank, meter: meter) }
     let before = communicator.traffic
     let (result, record) = try contraction.recorded(boxes)
@@ -106,6 +106,14 @@ func runWithGradients<Element: TensorElement>(
       box: box, gradients: gradients,
       receivedBytes: communicator.traffic.since(before).bytesReceived, reportedBytes: reported,
       peakBytes: meter.peakBytes, liveBytes: live)
+  }
+}
+
+/// Forward and back.
+func gradientPasses(_ checkpointing: Checkpointing, needed: [Bool]) -> [RunSchedule.Pass] {
+  switch checkpointing {
+  case .keep: [.recorded, .reverse(needed: needed)]
+  case .recompute: [.forward, .reverse(needed: needed, recomputing: true)]
   }
 }
 

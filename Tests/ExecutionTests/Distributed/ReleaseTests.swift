@@ -21,11 +21,15 @@ import Testing
       for ranks in [1, 2, 6] {
         let distribution = RandomDistribution(plan, ranks: ranks, seed: random.seed).plan
         for overlap in [true, false] {
-          for pass: RunSchedule.Pass in [.forward, .recorded, .reverse(needed: needed)] {
+          for pass: RunSchedule.Pass in [
+            .forward, .recorded, .reverse(needed: needed),
+            .reverse(needed: needed, recomputing: true),
+          ] {
             let schedule = try RunSchedule(distribution, pass: pass, overlap: overlap)
             let what = "\(pass) of \(random) on \(ranks) ranks"
             let lasting = Set(
-              (schedule.results + schedule.kept.flatMap { $0 }).compactMap { $0 })
+              (schedule.results + (pass == .recorded ? schedule.kept.flatMap { $0 } : []))
+                .compactMap { $0 })
             check(schedule, lasting: lasting, what)
           }
         }

@@ -50,14 +50,8 @@ extension ParameterizedExpression {
     let contraction = try contraction(layouts, pass)
     let boxes = [input] + parameters.map(\.value)
     guard pass.isTraining else { return (try contraction(boxes), noPullback(name)) }
-    let result: Tensor<Float>
-    var record: DistributedContraction<Float>.Record?
-    switch checkpointing {
-    case .keep: (result, record) = try contraction.recorded(boxes)
-    case .recompute: result = try contraction(boxes)
-    }
-    let pullback: Pullback = { [parameters, needed, record] outputGradient in
-      let record = try record ?? contraction.recorded(boxes).record
+    let (result, record) = try contraction.recorded(boxes)
+    let pullback: Pullback = { [parameters, needed] outputGradient in
       let gradients = try contraction.gradients(
         record, outputGradient: outputGradient, needed: needed, asTerms: true)
       for (parameter, gradient) in zip(parameters, gradients.dropFirst()) {
@@ -76,7 +70,8 @@ extension ParameterizedExpression {
     return try sharded.withLock { sharded in
       if let contraction = sharded[key] { return contraction }
       let contraction = try DistributedContraction<Float>(
-        plan(layouts), communicator: pass.communicator, context: pass.context)
+        plan(layouts), communicator: pass.communicator, checkpointing: checkpointing,
+        context: pass.context)
       sharded[key] = contraction
       return contraction
     }

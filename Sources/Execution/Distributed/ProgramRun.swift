@@ -1,23 +1,25 @@
 import Collectives
 import Kernels
 
-/// One run of a rank's program.
+/// One run of a rank's program: what runs every plan, on one process or many.
 ///
 /// Buffers are reached through their addresses, which messages on their way need to stay where they
 /// are: a tensor of this run is never copied, and is released only when the schedule says so.
-final class DistributedRun<Element: TensorElement> {
+final class ProgramRun<Element: TensorElement> {
   private struct Buffer {
     let tensor: Tensor<Element>
     let start: UnsafeMutablePointer<Element>
   }
 
-  private let program: RankProgram
+  let program: RankProgram
   private let communicator: any Communicator
   private let meter: MemoryMeter?
+  private let timer: StepTimer?
   /// What this rank was doing, of which the run is a part.
   private let outer: CollectiveStep?
-  /// Collective steps before this run.
-  private let firstNumber: Int
+  /// Collective steps before this run; `nil`: nobody is told of its steps, for no other rank waits
+  /// for this one in them.
+  private let firstNumber: Int?
   private var buffers: [Buffer?]
   private var pending: [Int: any PendingExchange] = [:]
   private let one = Tensor<Element>(1)
@@ -28,13 +30,14 @@ final class DistributedRun<Element: TensorElement> {
   /// - Parameter given: the caller's buffers.
   init(
     _ program: RankProgram, given: [Tensor<Element>?], communicator: any Communicator,
-    meter: MemoryMeter?, firstNumber: Int
+    meter: MemoryMeter?, timer: StepTimer? = nil, firstNumber: Int?
   ) {
     self.program = program
     self.communicator = communicator
     self.meter = meter
+    self.timer = timer
     self.firstNumber = firstNumber
-    outer = communicator.step
+    outer = firstNumber.flatMap { _ in communicator.step }
     began = clock.now
     buffers = program.shapes.map { _ in nil }
     for (index, tensor) in given.enumerated() {
@@ -54,14 +57,14 @@ final class DistributedRun<Element: TensorElement> {
   func perform() throws {
     do {
       for (index, operation) in program.operations.enumerated() {
-        try perform(operation, number: firstNumber + index)
+        try perform(operation, number: index)
       }
     } catch {
       // Exchanges end before the buffers that they would write to.
       pending.removeAll()
       throw error
     }
-    communicator.enter(outer)
+    if firstNumber != nil { communicator.enter(outer) }
     timeline.seconds = seconds(since: began)
   }
 
@@ -81,10 +84,12 @@ final class DistributedRun<Element: TensorElement> {
       try timed(transfer: transfer, number: number) { try finish(transfer) }
     case .run(let work):
       let name = program.stepNames[work.kernel.step]
-      enter(CollectiveStep(number: number, description: name))
+      enter(number, name)
       let start = clock.now
       try run(work)
-      record(name, .compute, step: work.kernel.step, start)
+      let seconds = record(name, .compute, step: work.kernel.step, start)
+      timer?.measured(
+        StepTimer.Kernel(step: work.kernel.step, role: work.kernel.role), seconds)
       if !pending.isEmpty { communicator.progress() }
     case .add(let buffer, let sum):
       let count = program.shapes[sum].reduce(1, *)
@@ -100,7 +105,9 @@ final class DistributedRun<Element: TensorElement> {
     }
   }
 
-  private func enter(_ step: CollectiveStep) {
+  private func enter(_ number: Int, _ name: String) {
+    guard let firstNumber else { return }
+    let step = CollectiveStep(number: firstNumber + number, description: name)
     communicator.enter(outer?.inner(step) ?? step)
   }
 
@@ -154,20 +161,22 @@ final class DistributedRun<Element: TensorElement> {
 
   private func timed(transfer index: Int, number: Int, _ body: () throws -> Void) rethrows {
     let name = program.transferNames[index]
-    enter(CollectiveStep(number: number, description: name))
+    enter(number, name)
     let start = clock.now
     try body()
     let movement = program.schedule.transfers[index].movement
     record(name, .communication, step: program.schedule.movements[movement].step, start)
   }
 
-  private func record(
+  @discardableResult private func record(
     _ name: String, _ kind: RunTimeline.Kind, step: Int, _ start: ContinuousClock.Instant
-  ) {
+  ) -> Double {
+    let duration = seconds(since: start)
     timeline.events.append(
       RunTimeline.Event(
         name: name, kind: kind, step: step, start: start.secondsSince(began),
-        duration: seconds(since: start)))
+        duration: duration))
+    return duration
   }
 
   private func seconds(since start: ContinuousClock.Instant) -> Double {
