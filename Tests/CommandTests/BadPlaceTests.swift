@@ -54,6 +54,19 @@ import Testing
         + "a file\n")
   }
 
+  /// Found before anything is computed: a result beside a report that cannot be written is no whole one.
+  @Test(arguments: ["--report", "--trace"])
+  func anOutputNameThatIsTooLongLeavesNothing(option: String) throws {
+    let folder = try TestFolder()
+    try folder.writeCounting("a.npy", shape: [2, 3])
+    let name = String(repeating: "n", count: 256)
+    let run = try Convoy.run(
+      ["contract", "ij->ji", "a.npy", "--out", "c.npy", "--ranks", "2", option, name], in: folder)
+    #expect(run.code == 1 && run.output == "")
+    #expect(run.errors.hasSuffix(": cannot create: File name too long\n"), "\(run.errors)")
+    #expect(folder.names == ["a.npy"])
+  }
+
   static let outputs: [(name: String, arguments: [String])] = [
     ("c.npy", ["contract", "ij->ji", "a.npy", "--out", "theirs/c.npy"]),
     ("c.npy", ["contract", "ij->ji", "a.npy", "--out", "theirs/c.npy", "--ranks", "2"]),

@@ -1,9 +1,10 @@
+import Formats
 import Foundation
 
 /// Makes sure, before any work, that a file can be written at this path: a result that cannot be
 /// written should not be computed first.
 ///
-/// - Throws: `CommandError.emptyOutput`, `.outputIsFolder` or `.outputFolder`.
+/// - Throws: `CommandError.emptyOutput`, `.outputIsFolder` or `.outputFolder`; `FormatError`.
 func requireWritable(_ path: String) throws {
   guard !path.isEmpty else { throw CommandError.emptyOutput }
   func isFolder(_ path: String) -> Bool {
@@ -19,6 +20,7 @@ func requireWritable(_ path: String) throws {
   guard isFolder(folder) && FileManager.default.isWritableFile(atPath: folder) else {
     throw CommandError.outputFolder(path: folder, isFolder: isFolder(folder))
   }
+  try requireOutputPlace(path)
 }
 
 /// A file that is read or written, with what it is for in messages: `--report`, `operand 0`.

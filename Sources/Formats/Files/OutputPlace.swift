@@ -4,6 +4,18 @@
   import Glibc
 #endif
 
+/// Makes sure, before there is anything to write, that an output can have this name: that the folders on
+/// the way are there, no name is too long, and no link leads where it must not.
+///
+/// ```swift
+/// try requireOutputPlace("results/y.npy")
+/// ```
+///
+/// - Throws: as `writeAtomically` would.
+public func requireOutputPlace(_ path: String) throws(FormatError) {
+  _ = try OutputPlace(path)
+}
+
 /// Where an output goes: an open folder and a name in it. Whatever becomes of the path afterwards, the
 /// file is made, and the old one replaced, in this very folder.
 ///
