@@ -52,6 +52,7 @@ let package = Package(
     module("Partitioning", []),
     module(
       "Planning", ["Partitioning", .product(name: "HeapModule", package: "swift-collections")]),
+    module("Graph", ["Planning", "Partitioning"]),
     module("Kernels", ["CKernels", "COpenBLAS"]),
     module(
       "Collectives", ["CSignals", .target(name: "CMPI", condition: .when(traits: ["MPI"]))]),
@@ -87,6 +88,7 @@ let package = Package(
     tests("CommandTests", ["ConvoyCommand"]),
     tests("PartitioningTests", ["Partitioning"]),
     tests("PlanningTests", ["Planning"], optimized: true),
+    tests("GraphTests", ["Graph", "Planning", "Partitioning"], optimized: true),
     tests("KernelsTests", ["Kernels", "CKernels", "TestSupport"], optimized: true),
     tests("CollectivesTests", ["Collectives", "CollectivesChecks"]),
     tests("FormatsTests", ["Formats"]),
