@@ -88,7 +88,7 @@ let package = Package(
     tests("CommandTests", ["ConvoyCommand"]),
     tests("PartitioningTests", ["Partitioning"]),
     tests("PlanningTests", ["Planning"], optimized: true),
-    tests("GraphTests", ["Graph", "Planning", "Partitioning"], optimized: true),
+    tests("GraphTests", ["Graph", "Planning", "Partitioning"]),
     tests("KernelsTests", ["Kernels", "CKernels", "TestSupport"], optimized: true),
     tests("CollectivesTests", ["Collectives", "CollectivesChecks"]),
     tests("FormatsTests", ["Formats"]),

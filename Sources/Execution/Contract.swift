@@ -1,8 +1,8 @@
 import Kernels
 import Planning
 
-/// Evaluates a conv_einsum expression, by the plan that `convoy contract` runs too
-/// (`Plan.init(running:options:context:)`).
+/// Evaluates a conv_einsum expression, by the plan that `convoy contract` runs too: the fastest by the
+/// kernels' estimates, where a run takes longer than a search.
 ///
 /// ```swift
 /// let y = try contract("bshw,tshw->bthw|hw", x, w)
@@ -30,6 +30,6 @@ public func contract<Element: TensorElement>(
   options: PlanOptions = PlanOptions(), context: Context = .process
 ) throws -> Tensor<Element> {
   let bound = try BoundExpression(expression, shapes: operands.map(\.shape), rules: rules)
-  let plan = try Plan(running: bound, options: options, context: context)
+  let plan = try Plan(bound, options: options, costs: KernelCosts(context))
   return try Contraction(plan, context: context)(operands)
 }

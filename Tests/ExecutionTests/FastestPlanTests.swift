@@ -1,12 +1,21 @@
 import Kernels
-import Planning
 import TestSupport
 import Testing
 
 @testable import Execution
+@testable import Planning
 
 /// Orders chosen by the kernels' estimates.
 @Suite struct FastestPlanTests {
+  private static let kernels = KernelCosts()
+
+  private static func fastest(
+    _ bound: BoundExpression, needsGradient: [Bool]? = nil
+  ) throws -> Plan {
+    let options = PlanOptions(needsGradient: needsGradient, runs: .often)
+    return try Plan(bound, options: options, costs: kernels)
+  }
+
   /// A layer rebuilt from the factors of its reshaped kernel: walking them takes fewest multiply-adds, in four
   /// steps over large intermediates.
   private static func reshapedLayer(samples: Int, side: Int) throws -> BoundExpression {
@@ -22,9 +31,10 @@ import Testing
     for random in RandomExpressions(seed: 91, limits: limits).prefix(100) {
       let bound = try random.bound()
       let fewest = try Plan(bound)
-      let fastest = try Plan(fastest: bound)
+      let fastest = try Self.fastest(bound)
       #expect(
-        fastest.estimatedSeconds() <= 1.000001 * fewest.estimatedSeconds(), "\(random)")
+        fastest.estimatedSeconds(Self.kernels) <= 1.000001 * fewest.estimatedSeconds(Self.kernels),
+        "\(random)")
       // Small integers: sums are exact in any order.
       let operands: [Tensor<Float>] = TensorData.smallIntegers.tensors(
         random.shapes, seed: random.seed)
@@ -43,10 +53,11 @@ import Testing
       let needed = bound.shapes.map { _ in true }
       for needsGradient in [nil, needed] {
         let fewest = try Plan(bound, options: PlanOptions(needsGradient: needsGradient))
-        let fastest = try Plan(fastest: bound, needsGradient: needsGradient)
+        let fastest = try Self.fastest(bound, needsGradient: needsGradient)
         #expect(
-          fastest.estimatedSeconds(needsGradient: needsGradient)
-            <= 1.000001 * fewest.estimatedSeconds(needsGradient: needsGradient), "\(random)")
+          fastest.estimatedSeconds(Self.kernels, needsGradient: needsGradient)
+            <= 1.000001 * fewest.estimatedSeconds(Self.kernels, needsGradient: needsGradient),
+          "\(random)")
       }
     }
   }
@@ -54,30 +65,33 @@ import Testing
   @Test func gradientsCountToo() throws {
     let bound = try Self.reshapedLayer(samples: 2, side: 8)
     let needed = bound.shapes.map { _ in true }
-    let plan = try Plan(fastest: bound, needsGradient: needed)
-    #expect(plan.estimatedSeconds(needsGradient: needed) > plan.estimatedSeconds())
+    let plan = try Self.fastest(bound, needsGradient: needed)
     #expect(
-      try plan.estimatedSeconds(needsGradient: needed)
-        <= 1.000001 * Plan(fastest: bound).estimatedSeconds(needsGradient: needed))
+      plan.estimatedSeconds(Self.kernels, needsGradient: needed)
+        > plan.estimatedSeconds(Self.kernels))
+    #expect(
+      try plan.estimatedSeconds(Self.kernels, needsGradient: needed)
+        <= 1.000001 * Self.fastest(bound).estimatedSeconds(Self.kernels, needsGradient: needed))
   }
 
   /// A search is made where it may pay: what runs in a millisecond has the plan that `Plan` finds.
   @Test func shortRunsAreNotSearched() throws {
     let small = try Self.reshapedLayer(samples: 1, side: 4)
-    #expect(try Plan(running: small) == Plan(small))
+    #expect(try Plan(small, costs: Self.kernels) == Plan(small))
     let large = try Self.reshapedLayer(samples: 512, side: 32)
-    let running = try Plan(running: large)
-    #expect(try running == Plan(fastest: large))
-    #expect(try running.estimatedSeconds() <= Plan(large).estimatedSeconds())
+    let running = try Plan(large, costs: Self.kernels)
+    #expect(try running == Self.fastest(large))
+    #expect(
+      try running.estimatedSeconds(Self.kernels) <= Plan(large).estimatedSeconds(Self.kernels))
     let asked = PlanOptions(optimizer: .leftToRight)
-    #expect(try Plan(running: large, options: asked) == Plan(large, options: asked))
+    #expect(try Plan(large, options: asked, costs: Self.kernels) == Plan(large, options: asked))
   }
 
   /// The library plans as the command does: for time, where a search is worth it. What it ran shows in the bits, for
   /// the orders round differently.
   @Test func contractPlansForTime() throws {
     let bound = try Self.reshapedLayer(samples: 256, side: 32)
-    let running = try Plan(running: bound)
+    let running = try Plan(bound, costs: Self.kernels)
     let fewest = try Plan(bound)
     try #require(running.path != fewest.path)
     let operands: [Tensor<Float>] = TensorData.uniform.tensors(bound.shapes, seed: 1)
@@ -95,9 +109,9 @@ import Testing
     let bound = try BoundExpression(
       "ij,ij,ij->",
       shapes: Array(repeating: [4_294_967_296, 134_217_728], count: 3))
-    #expect(try Plan(bound).estimatedSeconds() == .infinity)
-    #expect(try Plan(running: bound) == Plan(bound))
-    #expect(try Plan(fastest: bound) == Plan(bound))
+    #expect(try Plan(bound).estimatedSeconds(Self.kernels) == .infinity)
+    #expect(try Plan(bound, costs: Self.kernels) == Plan(bound))
+    #expect(try Self.fastest(bound) == Plan(bound))
   }
 
   /// The order of one process, distributed, is right on any number of ranks.
@@ -105,7 +119,7 @@ import Testing
     let limits = RandomExpression.Limits(operands: 2...6, iterations: 20_000)
     for random in RandomExpressions(seed: 92 + UInt64(ranks), limits: limits).prefix(20) {
       let bound = try random.bound()
-      let fastest = try Plan(fastest: bound)
+      let fastest = try Self.fastest(bound)
       let options = DistributionOptions(ranks: ranks, order: ContractionOrder(of: fastest))
       let plan = try DistributedPlan(bound, options: options)
       #expect(plan.plan.path == fastest.path)
@@ -124,24 +138,25 @@ import Testing
     let bound = try Self.reshapedLayer(samples: 512, side: 32)
     let options = DistributionOptions(ranks: ranks)
     let joint = try DistributedPlan(bound, options: options)
-    let running = try DistributedPlan(running: bound, options: options)
+    let running = try DistributedPlan(bound, options: options, costs: Self.kernels)
     #expect(
-      running.estimatedSeconds(options, .process) <= joint.estimatedSeconds(options, .process))
-    let alone = try Plan(fastest: bound)
+      running.estimatedSeconds(options, Self.kernels)
+        <= joint.estimatedSeconds(options, Self.kernels))
+    let alone = try Self.fastest(bound)
     #expect([joint.plan.path, alone.path].contains(running.plan.path))
     var others = options
     others.objective = .bytes
     #expect(
-      try DistributedPlan(running: bound, options: others)
+      try DistributedPlan(bound, options: others, costs: Self.kernels)
         == DistributedPlan(bound, options: others))
     others = options
     others.optimizer = .greedy
     #expect(
-      try DistributedPlan(running: bound, options: others)
+      try DistributedPlan(bound, options: others, costs: Self.kernels)
         == DistributedPlan(bound, options: others))
     let small = try Self.reshapedLayer(samples: 2, side: 4)
     #expect(
-      try DistributedPlan(running: small, options: options)
+      try DistributedPlan(small, options: options, costs: Self.kernels)
         == DistributedPlan(small, options: options))
   }
 }

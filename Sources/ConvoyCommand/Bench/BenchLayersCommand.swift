@@ -101,7 +101,8 @@ struct LayerTiming: Codable {
   init(_ entry: ScalingCase, machine: MachineModel, seconds: Double, eachStep: Bool) throws {
     let bound = try entry.bound()
     let needed = bound.shapes.map { _ in true }
-    let plan = try Plan(fastest: bound, needsGradient: needed)
+    let plan = try Plan(
+      bound, options: PlanOptions(needsGradient: needed, runs: .often), costs: KernelCosts())
     let timer = eachStep ? StepTimer() : nil
     let contraction = try Contraction<Float>(plan, timer: timer)
     try Self.requireMemory(entry, contraction)

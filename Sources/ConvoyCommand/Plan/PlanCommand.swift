@@ -72,7 +72,7 @@ struct PlanCommand: ParsableCommand {
       let fitted = try FittedPlan<Element>(bound, options: settings, memory: memory)
       (plan, overlap) = (fitted.plan, fitted.overlap)
     } else {
-      plan = try DistributedPlan(running: bound, options: settings)
+      plan = try DistributedPlan(bound, options: settings, costs: KernelCosts())
     }
     let explanation = PlanExplanation(plan, machine: settings.machine, elementBytes: elementBytes)
     let needs = try RankNeeds(

@@ -60,7 +60,7 @@ struct ProcessNeeds {
     }
     peakBytes = Double(try Contraction<Element>(plan).peakBytes(needed: gradients))
     isExact = true
-    seconds = plan.estimatedSeconds(needsGradient: gradients)
+    seconds = plan.estimatedSeconds(KernelCosts(), needsGradient: gradients)
   }
 
   var bytesText: String { (isExact ? "" : "at least ") + countText(peakBytes) }

@@ -38,9 +38,8 @@ struct ExpressionOptions: ParsableArguments {
   /// - Parameter objective: `nil`: the time of the search and of the run; any other optimizer than `auto` has its own.
   func runningPlan(_ bound: BoundExpression, objective: Objective?) throws -> Plan {
     switch objective {
-    case nil: try Plan(running: bound, options: planOptions(bound))
-    case .time where optimizer == .auto:
-      try Plan(fastest: bound, needsGradient: needsGradient(bound))
+    case nil: try Plan(bound, options: planOptions(bound), costs: KernelCosts())
+    case .time: try Plan(bound, options: planOptions(bound, .often), costs: KernelCosts())
     default: try plan(bound)
     }
   }
@@ -50,8 +49,11 @@ struct ExpressionOptions: ParsableArguments {
     training ? bound.shapes.map { _ in true } : nil
   }
 
-  private func planOptions(_ bound: BoundExpression) -> PlanOptions {
-    PlanOptions(optimizer: optimizer, needsGradient: needsGradient(bound), seed: seed)
+  private func planOptions(
+    _ bound: BoundExpression, _ runs: PlanOptions.Runs = .once
+  ) -> PlanOptions {
+    PlanOptions(
+      optimizer: optimizer, needsGradient: needsGradient(bound), seed: seed, runs: runs)
   }
 }
 

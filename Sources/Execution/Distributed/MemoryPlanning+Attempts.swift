@@ -133,7 +133,7 @@ extension FittedPlan {
     /// The best plan without a limit.
     private func searched() throws -> DistributedPlan {
       try DistributedPlan(
-        running: expression, options: options, effort: effort, context: context)
+        expression, options: options, costs: KernelCosts(context), effort: effort)
     }
 
     /// Plans whose steps hold less and less at once.

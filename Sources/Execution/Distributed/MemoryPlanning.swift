@@ -19,7 +19,7 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
 
   /// Plans with the least cost for which no rank's peak exceeds `memory`.
   ///
-  /// In this order, the first that fits: the best plan as it is (`DistributedPlan.init(running:options:)`); without early communication; the
+  /// In this order, the first that fits: the best plan as it is, by the kernels' estimates; without early communication; the
   /// best plan whose steps hold less at once; the same with some mode run through in 2, 4, 8, …
   /// slices, the cheapest of the modes that do for the least number of slices; and the plan of the
   /// least peak that is found, whatever it costs. So what a refusal says is needed is enough.
@@ -37,7 +37,8 @@ public struct FittedPlan<Element: TensorElement>: Sendable {
     context: Context = .process
   ) throws {
     guard let memory else {
-      let best = try DistributedPlan(running: expression, options: options, context: context)
+      let best = try DistributedPlan(
+        expression, options: options, costs: KernelCosts(context))
       var candidate = try Candidate(
         best, overlap: true, gradients: options.needsGradient, context, SearchEffort())
       candidate.settle(SearchEffort())

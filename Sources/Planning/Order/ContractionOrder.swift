@@ -43,7 +43,7 @@ extension ContractionOrder {
   /// The order of a plan.
   ///
   /// ```swift
-  /// let order = ContractionOrder(of: try Plan(fastest: bound))
+  /// let order = ContractionOrder(of: try Plan(bound, costs: kernels))
   /// ```
   public init(of plan: Plan) {
     let count = plan.expression.operands.count

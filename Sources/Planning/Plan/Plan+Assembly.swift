@@ -11,27 +11,46 @@ public struct PlanOptions: Hashable, Sendable {
   public var needsGradient: [Bool]?
   /// For the randomised searches.
   public var seed: UInt64
+  /// How often the plan will be run.
+  public var runs: Runs
+
+  public enum Runs: Hashable, Sendable {
+    /// A search for the fastest order is worth no more than the run.
+    case once
+    /// The fastest order is worth any search.
+    case often
+  }
 
   public init(
-    optimizer: Optimizer = .auto, needsGradient: [Bool]? = nil, seed: UInt64 = 0
+    optimizer: Optimizer = .auto, needsGradient: [Bool]? = nil, seed: UInt64 = 0,
+    runs: Runs = .once
   ) {
     self.optimizer = optimizer
     self.needsGradient = needsGradient
     self.seed = seed
+    self.runs = runs
   }
 }
 
 extension Plan {
-  /// Chooses the order of contraction and lays out every step.
+  /// Chooses the order of contraction and lays out every step: the order of fewest multiply-adds; with
+  /// a cost model the one that runs fastest by it, where the optimizer is left free, and a search for it
+  /// is worth its time.
+  ///
+  /// ```swift
+  /// let plan = try Plan(bound, options: PlanOptions(runs: .often), costs: KernelCosts())
+  /// ```
   ///
   /// - Throws: `OrderError`, e.g. where `optimal` is asked of more operands than it can search.
   public init(
-    _ expression: BoundExpression, options: PlanOptions = PlanOptions()
+    _ expression: BoundExpression, options: PlanOptions = PlanOptions(),
+    costs: (any StepCostModel)? = nil
   ) throws(OrderError) {
     let order = try findOrder(
       of: expression, optimizer: options.optimizer, needsGradient: options.needsGradient,
       seed: options.seed)
-    self.init(expression, order: order, needsGradient: options.needsGradient)
+    let plan = Plan(expression, order: order, needsGradient: options.needsGradient)
+    self = if let costs { try plan.fastest(options, costs) } else { plan }
   }
 
   /// Lays out the steps of a given order.

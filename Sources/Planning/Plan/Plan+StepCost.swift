@@ -25,7 +25,7 @@ extension Plan {
   ///     a limit: whatever is not less than it may be answered where the cost is not. It is asked once or
   ///     more for every way to split a set, of which 6 operands have 301.
   /// - Throws: `OrderError`, for more than `mostOperandsByStepCost` operands.
-  public init(
+  package init(
     _ expression: BoundExpression, needsGradient: [Bool]?, known: Double = .infinity,
     cost: (_ step: Step, _ needed: [Bool], _ limit: Double) -> Double
   ) throws(OrderError) {

@@ -76,7 +76,9 @@ final class ParameterizedExpression: Sendable {
     // Other threads wait for the plan that they need too.
     return try contractions.withLock { contractions in
       if let contraction = contractions[key] { return contraction }
-      let plan = try Plan(fastest: bound(shape), needsGradient: needed, context: context)
+      let plan = try Plan(
+        bound(shape), options: PlanOptions(needsGradient: needed, runs: .often),
+        costs: KernelCosts(context))
       let contraction = try Contraction<Float>(
         plan, checkpointing: checkpointing, context: context)
       contractions[key] = contraction

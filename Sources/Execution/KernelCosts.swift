@@ -1,8 +1,24 @@
 import Kernels
 import Planning
 
+/// The time of a plan's steps by the kernels' own estimates: what planners are given where time counts.
+///
+/// ```swift
+/// let plan = try Plan(bound, options: PlanOptions(runs: .often), costs: KernelCosts())
+/// ```
+public struct KernelCosts: StepCostModel {
+  /// The kernels that will run it.
+  public let context: Context
+
+  public init(_ context: Context = .process) { self.context = context }
+
+  public func estimates(of expression: BoundExpression) -> any StepEstimates {
+    KernelEstimates(expression, context)
+  }
+}
+
 /// What the kernels' estimates say of the steps of one expression.
-struct StepEstimates {
+private struct KernelEstimates: StepEstimates {
   /// A quarter of a multiply-add, as minimal filtering counts, at 200 GFLOP/s.
   private static let leastNanosecondsPerMac = 0.0025
   /// About as fast as one core reads or writes what is in no cache.
@@ -11,7 +27,6 @@ struct StepEstimates {
   /// Steps below this are estimated roughly: a hundredth of what it takes to read the operands and write the result.
   private let smallNanoseconds: Double
   private let context: Context
-  /// Different orders have many steps in common.
   private var known: [ContractionNest: [ContractionNest.Role: Double]] = [:]
 
   init(_ expression: BoundExpression, _ context: Context) {
@@ -23,22 +38,10 @@ struct StepEstimates {
   }
 
   /// What a step writes, if these of its operands need a gradient.
-  static func roles(_ needed: [Bool]) -> [ContractionNest.Role] {
+  private static func roles(_ needed: [Bool]) -> [ContractionNest.Role] {
     [.result] + zip([ContractionNest.Role.first, .second], needed).filter(\.1).map(\.0)
   }
 
-  /// Of all steps together.
-  mutating func nanoseconds(of plan: Plan, needsGradient: [Bool]?) -> Double {
-    var isNeeded = needsGradient ?? plan.expression.shapes.map { _ in false }
-    return plan.steps.reduce(0) { total, step in
-      let needed = step.operands.map { isNeeded[$0] }
-      isNeeded.append(needed.contains(true))
-      return total + nanoseconds(step, needed: needed, limit: .infinity)
-    }
-  }
-
-  /// Of one step, with the gradients of the operands that need one; where it is not less than the limit,
-  /// anything that is not.
   mutating func nanoseconds(_ step: Step, needed: [Bool], limit: Double) -> Double {
     guard ([step.resultShape] + step.operandShapes).allSatisfy(Plan.isAddressable) else {
       return .infinity
@@ -53,6 +56,13 @@ struct StepEstimates {
     var total = least * Double(roles.count)
     for role in roles where total < limit { total += time(nest, role) - least }
     return total
+  }
+
+  mutating func nanoseconds(
+    _ step: Step, _ distribution: StepDistribution, rank: Int, needed: [Bool]
+  ) -> Double {
+    let nest = ContractionNest(StepPart(step, distribution, rank: rank))
+    return Self.roles(needed).reduce(0) { $0 + time(nest, $1) }
   }
 
   private mutating func time(_ nest: ContractionNest, _ role: ContractionNest.Role) -> Double {
