@@ -61,13 +61,13 @@ let package = Package(
     module(
       "Training",
       [
-        "Execution", "Planning", "Collectives", "Partitioning", "Formats", "CKernels",
+        "Execution", "Graph", "Planning", "Collectives", "Partitioning", "Formats", "CKernels",
         .product(name: "Yams", package: "Yams"),
         .product(name: "Logging", package: "swift-log"),
       ]),
     module(
       "Convoy",
-      ["Partitioning", "Planning", "Kernels", "Collectives", "Execution", "Training"]),
+      ["Partitioning", "Planning", "Graph", "Kernels", "Collectives", "Execution", "Training"]),
     .executableTarget(
       name: "ConvoyCommand",
       dependencies: [
@@ -98,8 +98,8 @@ let package = Package(
     tests(
       "TrainingTests",
       [
-        "Training", "Partitioning", "Planning", "Kernels", "Collectives", "Execution", "Formats",
-        "TestSupport",
+        "Training", "Partitioning", "Planning", "Graph", "Kernels", "Collectives", "Execution",
+        "Formats", "TestSupport",
       ]),
   ]
 )

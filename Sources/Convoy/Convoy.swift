@@ -9,6 +9,7 @@
 /// This module is the whole of Convoy under one name; what each part does is in its own module.
 @_exported import Collectives
 @_exported import Execution
+@_exported import Graph
 @_exported import Kernels
 @_exported import Partitioning
 @_exported import Planning

@@ -70,8 +70,8 @@ struct ConvoyCommand: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      PlanCommand.self, ContractCommand.self, TrainCommand.self, BenchCommand.self,
-      CalibrateCommand.self, DoctorCommand.self,
+      PlanCommand.self, ContractCommand.self, DescribeCommand.self, TrainCommand.self,
+      BenchCommand.self, CalibrateCommand.self, DoctorCommand.self,
     ])
 
   /// Of every command: what the environment says must hold before anything runs.

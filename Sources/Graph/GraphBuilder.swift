@@ -40,6 +40,9 @@ public struct GraphBuilder: Sendable {
   /// - Precondition: the value is of this builder.
   public subscript(id: ValueID) -> Value { values[id.index] }
 
+  /// How many nodes there are: the next gets this number.
+  public var nodeCount: Int { nodes.count }
+
   // MARK: Sources
 
   /// A field of the batch, or a number that changes from step to step.

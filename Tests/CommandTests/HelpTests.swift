@@ -12,7 +12,7 @@ import Testing
     let commands = list.compactMap { line in
       line.hasPrefix("  ") && !line.hasPrefix("   ") ? line.split(separator: " ").first : nil
     }
-    #expect(commands == ["plan", "contract", "train", "bench", "calibrate", "doctor"])
+    #expect(commands == ["plan", "contract", "describe", "train", "bench", "calibrate", "doctor"])
     for command in commands {
       let help = try Convoy.run([String(command), "--help"], in: TestFolder())
       #expect(help.code == 0)
@@ -23,7 +23,8 @@ import Testing
   @Test func theHelpOfTrainNamesEveryKey() throws {
     let help = try Convoy.run(["train", "--help"], in: TestFolder()).output
     for key in [
-      "seed", "output", "model.form", "model.compression", "data.kind", "data.path",
+      "seed", "output", "model.network", "model.layers", "model.form", "model.compression",
+      "data.kind", "data.path",
       "training.epochs", "training.batchSize", "training.maxSteps", "training.checkpointing",
       "optimizer.kind", "optimizer.learningRate",
     ] {

@@ -26,6 +26,7 @@ func output(_ text: String) throws {
 func exitCode(of error: any Error) -> Int32 {
   switch error {
   case is ExpressionError, is OrderError, is NetworkError, is ValidationError: 64
+  case is LayerError, is GraphError: 64
   case let error as DistributionError: error.isBadInput ? 64 : 1
   case is MachineFileError, is ScalingCasesError: 64
   case CollectiveError.withoutPMI: 64

@@ -49,7 +49,7 @@ extension Plan: CustomStringConvertible {
 }
 
 /// Rows of equally many cells as lines: columns are aligned to the right but for these and the last.
-func alignedTable(_ rows: [[String]], leftAligned: Set<Int>) -> [String] {
+package func alignedTable(_ rows: [[String]], leftAligned: Set<Int>) -> [String] {
   let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
   return rows.map { row in
     row.enumerated().map { column, cell in
@@ -92,7 +92,7 @@ public func countText(_ count: Double) -> String {
 }
 
 /// Two decimals.
-func ratioText(_ ratio: Double) -> String {
+package func ratioText(_ ratio: Double) -> String {
   guard ratio < 1e15 else { return countText(ratio) }
   let hundredths = Int((ratio * 100).rounded())
   let fraction = hundredths % 100

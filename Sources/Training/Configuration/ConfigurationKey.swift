@@ -16,6 +16,8 @@ struct ConfigurationKey: Sendable {
   let text: @Sendable (TrainingConfiguration) -> String
   /// Sets the value; `false`, and no change, where the scalar is not what is expected.
   let set: @Sendable (inout TrainingConfiguration, ScalarText) -> Bool
+  /// Reads a value that is more than a scalar; `nil` of a key that takes scalars.
+  let read: (@Sendable (inout TrainingConfiguration, SettingNode) throws -> Void)?
 
   init<Value>(
     _ name: String, _ path: any WritableKeyPath<TrainingConfiguration, Value> & Sendable,
@@ -28,12 +30,31 @@ struct ConfigurationKey: Sendable {
     self.definesRun = definesRun
     self.applies = applies
     expected = kind.expected
+    read = nil
     text = { kind.format($0[keyPath: path]) }
     set = { configuration, scalar in
       guard let value = kind.parse(scalar) else { return false }
       configuration[keyPath: path] = value
       return true
     }
+  }
+
+  /// A key whose value is a list or a mapping; its text is YAML on one line.
+  init(
+    _ name: String, expected: String,
+    applies: @escaping @Sendable (TrainingConfiguration) -> Bool,
+    text: @escaping @Sendable (TrainingConfiguration) -> String,
+    read: @escaping @Sendable (inout TrainingConfiguration, SettingNode) throws -> Void,
+    _ summary: String
+  ) {
+    self.name = name
+    self.expected = expected
+    self.summary = summary
+    self.applies = applies
+    self.text = text
+    self.read = read
+    definesRun = true
+    set = { _, _ in false }
   }
 
   /// `training` of `training.batchSize`; empty for a key of no section.
@@ -50,11 +71,31 @@ extension ConfigurationKey {
     ConfigurationKey("output", \.output, .path, definesRun: false, "the run folder"),
 
     ConfigurationKey(
+      "model.network", \.model.network, .choice(), applies: { $0.model.layers == nil },
+      "which network"),
+    ConfigurationKey(
+      "model.stem", \.model.stem,
+      ConfigurationValue<NetworkDescription.Stem>.choice().orNull(),
+      applies: { $0.model.layers == nil && $0.model.network != .demo },
+      "residual networks: first layers; null is small up to 64 × 64"),
+    ConfigurationKey(
       "model.form", \.model.form, .name(of: Form.all.map { $0.name.lowercased() }),
-      "form of the convolutions"),
+      applies: { $0.model.layers == nil },
+      "form of the convolutions; of networks other than demo dense"),
     ConfigurationKey(
       "model.compression", \.model.compression, .number("above 0, at most 1") { 0 < $0 && $0 <= 1 },
-      applies: { $0.model.form != "dense" }, "parameters / parameters of the dense form"),
+      applies: { $0.model.layers == nil && $0.model.form != "dense" },
+      "parameters / parameters of the dense form"),
+    ConfigurationKey(
+      "model.layers", expected: "a list of layers, or null",
+      applies: { $0.model.layers != nil }, text: { $0.model.layers?.yaml ?? "null" },
+      read: { $0.model.layers = $1.isNull ? nil : try LayerDescription.layers($1) },
+      "a network of one's own (docs/networks.md)"),
+    ConfigurationKey(
+      "model.factorize", expected: "a list of mappings of names of layers to form and compression",
+      applies: { !$0.model.factorize.isEmpty }, text: { $0.model.factorize.yaml },
+      read: { $0.model.factorize = try FactorizationRule.rules($1) },
+      "forms of single layers (docs/networks.md)"),
 
     ConfigurationKey("data.kind", \.data.kind, .choice(), "what is trained on"),
     ConfigurationKey(

@@ -128,7 +128,9 @@ extension ConfigurationValue {
     let names = values.map(\.name)
     return ConfigurationValue(
       expected: "one of \(names.joined(separator: ", "))",
-      parse: { scalar in values.first { $0.name == scalar.text.lowercased() }?.value },
+      parse: { scalar in
+        values.first { $0.name.lowercased() == scalar.text.lowercased() }?.value
+      },
       format: { value in values.first { $0.value == value }?.name ?? "" })
   }
 

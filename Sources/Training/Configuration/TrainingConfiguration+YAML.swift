@@ -37,6 +37,10 @@ extension TrainingConfiguration {
     let entries =
       try entries(ofYAML: yaml, source: source) + overrides.map { try entry(ofOverride: $0) }
     for entry in entries { try set(entry) }
+    // The demo network is there to show a form; others are themselves unless they are told.
+    if model.network != .demo && !entries.contains(where: { $0.name == "model.form" }) {
+      model.form = "dense"
+    }
     if let entry = entries.last(where: { $0.name == "output" }) {
       output = try expanded(output, source: entry.source)
     }
@@ -82,6 +86,13 @@ extension TrainingConfiguration {
         key: entry.name, nearest: ConfigurationKey.nearest(to: entry.name)?.name ?? "",
         source: entry.source)
     }
+    if let read = key.read {
+      let node =
+        try entry.node
+        ?? SettingNode(
+          yaml: entry.text, key: key.name, source: entry.source)
+      return try read(&self, node)
+    }
     guard let value = entry.value, key.set(&self, value) else {
       throw TrainingError.invalidValue(
         key: key.name, value: entry.text, expected: key.expected, source: entry.source)
@@ -113,8 +124,10 @@ extension TrainingConfiguration {
 /// One key with the value somebody gave it.
 private struct ConfigurationEntry {
   var name: String
-  /// `nil` for a list or a mapping, which no key takes.
+  /// `nil` for a list or a mapping.
   var value: ScalarText?
+  /// The value of a key that takes a list or a mapping, from a file.
+  var node: SettingNode?
   /// The value for people.
   var text: String
   /// `file:line`, or `--set`.
@@ -163,6 +176,12 @@ private func entries(
   for (key, value) in mapping {
     let line = (key.mark ?? value.mark).map { ":\($0.line)" } ?? ""
     let name = (section.isEmpty ? "" : section + ".") + (key.scalar?.string ?? "?")
+    if ConfigurationKey.byName[name]?.read != nil {
+      let node = try SettingNode(value, key: name, source: source + line, file: source)
+      result.append(
+        ConfigurationEntry(name: name, node: node, text: node.text, source: source + line))
+      continue
+    }
     switch value {
     case .scalar(let node):
       let scalar = ScalarText(node)

@@ -34,6 +34,23 @@ struct IDXParts {
   }
 }
 
+extension IDXParts {
+  /// One more than the highest label of both parts, so that a limited run trains the same network,
+  /// and a rare class may be only in the test.
+  ///
+  /// - Throws: `TrainingError.tooFewClasses`, `FormatError`.
+  func classes(memory: Int) throws -> Int {
+    func highest(_ part: IDXPart) throws -> Int {
+      Int(try IDXFile(path: part.labelFile, memory: memory).elements.max() ?? 0)
+    }
+    let trained = try highest(training)
+    guard trained >= 1 else {
+      throw TrainingError.tooFewClasses(file: training.labelFile, classes: trained + 1)
+    }
+    return max(trained, try highest(test)) + 1
+  }
+}
+
 /// The files of images and labels of one part, which fit each other.
 struct IDXPart {
   let imageFile: String

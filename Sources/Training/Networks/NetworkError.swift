@@ -53,10 +53,9 @@ extension NetworkError: CustomStringConvertible {
       let layer, let form, let inputs, let outputs, let kernel, let compression, let parameters,
       let dense):
       """
-      \(layer): form \(form) cannot compress \(inputs) to \(outputs) channels with a \
-      \(kernel.map(String.init).joined(separator: "×")) kernel to \(compression): at rank 1, the \
-      smallest, it has \(parameters) parameters, and the dense kernel has \(dense); use form dense \
-      here, or more channels
+      \(layer): form \(form) cannot compress \(inputs) to \(outputs) channels\(Self.text(kernel)) to \
+      \(compression): at rank 1, the smallest, it has \(parameters) parameters, and the dense kernel has \
+      \(dense); use form dense here, or more channels
       """
     case .unexpectedInput(let layer, let shape, let expected):
       "\(layer): the input has shape \(shape), but \(expected) was expected"
@@ -95,5 +94,10 @@ extension NetworkError: CustomStringConvertible {
       for each pullback
       """
     }
+  }
+
+  /// Nothing of a linear map.
+  private static func text(_ kernel: [Int]) -> String {
+    kernel.isEmpty ? "" : " with a \(kernel.map(String.init).joined(separator: "×")) kernel"
   }
 }

@@ -12,6 +12,9 @@ extension TrainingConfiguration {
   ///
   /// - Throws: `TrainingError`, `NetworkError`, `FormatError`.
   public func check() throws {
+    if let other = model.otherThanDemo {
+      throw TrainingError.notTrainable(key: other.key, value: other.value)
+    }
     let outline = try DataOutline(data)
     let shape = outline.imageShape
     // How many classes there are is in the labels, and does not matter here.

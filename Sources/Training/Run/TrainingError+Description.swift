@@ -11,7 +11,7 @@ extension TrainingError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unreadableConfiguration, .malformedConfiguration, .malformedOverride, .unknownKey,
-      .invalidValue, .notASection:
+      .invalidValue, .missingSetting, .unknownLayer, .notTrainable, .notASection:
       configurationProblem
     case .missingData, .missingDataPath, .noImages, .severalChannels, .imageCount, .extentsDiffer,
       .tooFewClasses, .syntheticTooLarge, .noWholeBatch, .batchTooSmall:
@@ -37,6 +37,18 @@ extension TrainingError: CustomStringConvertible {
       "\(printable(source)): there is no key '\(printable(key))'; did you mean '\(nearest)'?"
     case .invalidValue(let key, let value, let expected, let source):
       "\(printable(source)): \(key) is \(value.isEmpty ? "empty" : printable(value)); expected \(expected)"
+    case .missingSetting(let key, let expected, let source):
+      "\(printable(source)): there is no \(printable(key)); expected \(expected)"
+    case .unknownLayer(let layer, let nearest, let key, let source):
+      """
+      \(printable(source)): \(printable(key)): there is no layer '\(printable(layer))'; did you mean \
+      '\(nearest)'?
+      """
+    case .notTrainable(let key, let value):
+      """
+      \(key) is \(value), which can be described ('convoy describe') but not trained yet; for training \
+      leave \(key) out, which trains the demo network
+      """
     case .notASection(let section, let value, let source, let keys):
       """
       \(printable(source)): '\(section)' is a section and cannot be \(printable(value)); set one of its keys: \

@@ -33,8 +33,15 @@ public enum TrainingError: Error, Hashable, Sendable {
   case malformedOverride(String)
   case unknownKey(key: String, nearest: String, source: String)
   case invalidValue(key: String, value: String, expected: String, source: String)
+  /// A layer, or another mapping in a value, has not a setting that it needs.
+  case missingSetting(key: String, expected: String, source: String)
+  /// No layer has this name.
+  case unknownLayer(layer: String, nearest: String, key: String, source: String)
   /// A section was given a value.
   case notASection(section: String, value: String, source: String, keys: [String])
+
+  /// A network that can be described but not yet trained.
+  case notTrainable(key: String, value: String)
 
   // Data.
   /// A file of a data set is in its folder neither plain nor with `.gz`.

@@ -126,6 +126,7 @@ import Testing
         seed: 0
         output: "runs/convoy"
         model:
+          network: demo
           form: cp
           compression: 0.1
         data:

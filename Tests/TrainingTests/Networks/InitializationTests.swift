@@ -39,7 +39,7 @@ import Testing
     let deviations = form.standardDeviations(kernel, rank: rank, gain: 2)
     let sums: [String: Int] = [
       "dense": 1, "cp": 6, "tk": 36, "tt": 216, "tr": 1296, "bt": 4 * 36, "rcp": 6, "rtk": 1296,
-      "rtt": 216, "rtr": 1296,
+      "rtt": 216, "rtr": 1296, "ht": 46656,
     ]
     var product = Double(32 * 3 * 5 * (sums[form.name] ?? 0))
     for deviation in deviations { product *= deviation * deviation }

@@ -25,12 +25,22 @@ extension Form {
   func standardDeviations(_ kernel: KernelShape, rank: Int, gain: Double) -> [Double] {
     let extents = extents(kernel, rank: rank)
     let terms = (modes(.rank) + modes(.fixed)).reduce(1.0) { $0 * Double(extents[$1] ?? 1) }
-    let elements = factorShapes(kernel, rank: rank).map { Double($0.reduce(1, *)) }
-    // In logarithms, for the product of all elements may be far beyond Double's range.
-    let product = log(gain / (Double(kernel.fanIn) * terms))
-    let logarithm = elements.reduce(product) { $0 + log($1) } / Double(factors.count)
-    return elements.map { exp((logarithm - log($0)) / 2) }
+    // A group's factors are elements of their own.
+    let elements = factorShapes(kernel, rank: rank).map {
+      $0.reduce(1) { $0 * Double($1) } / Double(groups)
+    }
+    return evenStandardDeviations(
+      elements: elements, sumLength: Double(kernel.fanIn) * terms, gain: gain)
   }
+}
+
+/// The standard deviations of factors with so many elements, all of one expected norm, for a gain of
+/// an output that is a sum of so many products of them with an input.
+func evenStandardDeviations(elements: [Double], sumLength: Double, gain: Double) -> [Double] {
+  // In logarithms, for the product of all elements may be far beyond Double's range.
+  let product = log(gain / sumLength)
+  let logarithm = elements.reduce(product) { $0 + log($1) } / Double(elements.count)
+  return elements.map { exp((logarithm - log($0)) / 2) }
 }
 
 /// A tensor of independent normal numbers with mean 0, which depend on the seed and the name of the

@@ -13,7 +13,7 @@ extension Form {
   public func rank(of kernel: KernelShape, compression: Double) -> Int {
     guard hasRank else { return 1 }
     // A compression given in decimal is rarely exact: 0.3 of 10 parameters are 3, not 2.
-    let budget = compression * Double(kernel.count) * (1 + 1e-12)
+    let budget = compression * Double(kernel.count) * Double(groups) * (1 + 1e-12)
     var enough = 1
     while parameterCount(kernel, rank: 2 * enough) <= budget { enough *= 2 }
     var tooMany = 2 * enough
@@ -23,6 +23,32 @@ extension Form {
       (enough, tooMany) = fits ? (middle, tooMany) : (enough, middle)
     }
     return enough
+  }
+
+  /// The largest compression there is a point in: ranks grow no further than ten dense kernels.
+  static let compressionLimit = 10.0
+
+  /// The rank of a layer.
+  ///
+  /// - Throws: `NetworkError`, if the compression is out of range, or the form is larger than the
+  ///   dense kernel even at rank 1.
+  func rank(ofLayer layer: String, _ kernel: KernelShape, compression: Double) throws(NetworkError)
+    -> Int
+  {
+    guard hasRank else { return 1 }
+    guard compression > 0, compression <= Self.compressionLimit else {
+      throw .compressionOutOfRange(
+        layer: layer, form: name, compression: compression, limit: Self.compressionLimit)
+    }
+    // A compressed layer larger than what it compresses is a mistake, unless asked for.
+    let least = parameterCount(kernel, rank: 1)
+    guard least <= max(1, compression) * Double(kernel.count) * Double(groups) else {
+      throw .formLargerThanDense(
+        layer: layer, form: name, inputChannels: kernel.inputChannels,
+        outputChannels: kernel.outputChannels, kernel: kernel.extents, compression: compression,
+        parameters: Int(least), denseParameters: kernel.count * groups)
+    }
+    return rank(of: kernel, compression: compression)
   }
 
   /// The shape of every factor.
@@ -38,17 +64,26 @@ extension Form {
 
   /// The extent of every mode of the factors.
   func extents(_ kernel: KernelShape, rank: Int) -> [Mode: Int] {
-    var extents = fixedExtents
-    let inputs = channelModes(.input)
-    let outputs = channelModes(.output)
-    let inputExtents = evenFactors(kernel.inputChannels, count: inputs.count)
-    let outputExtents = evenFactors(kernel.outputChannels, count: outputs.count)
-    for (mode, extent) in zip(inputs, inputExtents) { extents[mode] = extent }
-    for (mode, extent) in zip(outputs, outputExtents) { extents[mode] = extent }
-    for mode in modes(.height) { extents[mode] = kernel.height }
-    for mode in modes(.width) { extents[mode] = kernel.width }
+    var extents: [Mode: Int] = [:]
     for mode in modes(.rank) { extents[mode] = rank }
-    return extents
+    for (mode, extent) in zip(inputModes, inputExtents(kernel)) { extents[mode] = extent }
+    for (mode, extent) in zip(outputModes, outputExtents(kernel)) { extents[mode] = extent }
+    for (mode, extent) in zip(spaceModes, kernel.extents) { extents[mode] = extent }
+    return extents.merging(fixedExtents) { $1 }
+  }
+
+  /// The extents of the input's channel modes, whose product is S.
+  func inputExtents(_ kernel: KernelShape) -> [Int] {
+    channelExtents(inputModes, kernel.inputChannels)
+  }
+
+  /// The extents of the output's channel modes, whose product is T.
+  func outputExtents(_ kernel: KernelShape) -> [Int] {
+    channelExtents(outputModes, kernel.outputChannels)
+  }
+
+  private func channelExtents(_ modes: [Mode], _ channels: Int) -> [Int] {
+    zip(modes, evenFactors(channels, count: modes.count)).map { fixedExtents[$0] ?? $1 }
   }
 }
 

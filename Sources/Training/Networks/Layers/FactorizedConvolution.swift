@@ -27,9 +27,6 @@ public final class FactorizedConvolution: Layer {
   private let expression: ParameterizedExpression
   var checkpointing: Checkpointing { expression.checkpointing }
 
-  /// The largest compression there is a point in: ranks grow no further than ten dense kernels.
-  public static let compressionLimit = 10.0
-
   /// A layer with initial values of variance as `Form` derives them.
   ///
   /// - Parameters:
@@ -52,7 +49,7 @@ public final class FactorizedConvolution: Layer {
         ("the kernel's height", kernel.height), ("the kernel's width", kernel.width),
         ("the stride", stride), ("the dilation", dilation),
       ])
-    let rank = try FactorizedConvolution.rank(name, form, kernel, compression)
+    let rank = try form.rank(ofLayer: name, kernel, compression: compression)
     let shapes = form.factorShapes(kernel, rank: rank)
     let deviations = form.standardDeviations(kernel, rank: rank, gain: gain)
     self.name = name
@@ -127,32 +124,6 @@ public final class FactorizedConvolution: Layer {
     let modeShape = output.shape
     let images = output.reshaped(modeShape.prefix(3) + [kernel.outputChannels])
     return (images, { try pullback($0.reshaped(modeShape))?.reshaped(shape) })
-  }
-
-  private static func rank(
-    _ name: String, _ form: Form, _ kernel: KernelShape, _ compression: Double
-  ) throws -> Int {
-    guard form.hasRank else { return 1 }
-    guard compression > 0, compression <= compressionLimit else {
-      throw NetworkError.compressionOutOfRange(
-        layer: name, form: form.name, compression: compression, limit: compressionLimit)
-    }
-    // A compressed layer larger than what it compresses is a mistake, unless asked for.
-    let least = form.parameterCount(kernel, rank: 1)
-    guard least <= max(1, compression) * Double(kernel.count) else {
-      throw NetworkError.formLargerThanDense(
-        layer: name, form: form.name, inputChannels: kernel.inputChannels,
-        outputChannels: kernel.outputChannels, kernel: [kernel.height, kernel.width],
-        compression: compression, parameters: Int(least), denseParameters: kernel.count)
-    }
-    return form.rank(of: kernel, compression: compression)
-  }
-}
-
-extension Form {
-  /// The extents of the input's channel modes, whose product is S.
-  func inputExtents(_ kernel: KernelShape) -> [Int] {
-    evenFactors(kernel.inputChannels, count: channelModes(.input).count)
   }
 }
 
