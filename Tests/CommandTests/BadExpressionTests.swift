@@ -204,8 +204,8 @@ import Testing
       "convoy: error: there is no command 'plann'; did you mean 'plan'?…"),
     BadInput(
       "a command that does not exist", ["measure"],
-      "convoy: error: there is no command 'measure'; expected plan, contract, train, bench, calibrate or "
-        + "doctor…"),
+      "convoy: error: there is no command 'measure'; expected plan, contract, describe, train, bench, "
+        + "calibrate or doctor…"),
     BadInput(
       "a command and its arguments", ["trian", "run.yaml", "--threads", "2"],
       "convoy: error: there is no command 'trian'; did you mean 'train'?…"),

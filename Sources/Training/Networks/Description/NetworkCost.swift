@@ -36,10 +36,11 @@ extension NetworkGraph {
         rules: contraction.rules)
       if let cost = known[bound] { return cost }
       let plan = try Plan(bound)
-      let fastest = try Plan(fastest: bound, context: context)
+      let costs = KernelCosts(context)
+      let fastest = try Plan(bound, options: PlanOptions(runs: .often), costs: costs)
       let cost = LayerCost(
         macs: plan.macs, leftToRightMacs: plan.leftToRightMacs,
-        seconds: fastest.estimatedSeconds(context: context))
+        seconds: fastest.estimatedSeconds(costs))
       known[bound] = cost
       return cost
     }
