@@ -57,7 +57,8 @@ let package = Package(
     module(
       "Collectives", ["CSignals", .target(name: "CMPI", condition: .when(traits: ["MPI"]))]),
     module("Formats", ["CSignals", "CZlib"]),
-    module("Execution", ["Planning", "Partitioning", "Kernels", "Collectives"]),
+    module(
+      "Execution", ["Planning", "Partitioning", "Graph", "Kernels", "CKernels", "Collectives"]),
     module(
       "Training",
       [
@@ -88,7 +89,9 @@ let package = Package(
     tests("CommandTests", ["ConvoyCommand"]),
     tests("PartitioningTests", ["Partitioning"]),
     tests("PlanningTests", ["Planning"], optimized: true),
-    tests("GraphTests", ["Graph", "Planning", "Partitioning"]),
+    tests(
+      "GraphTests",
+      ["Graph", "Planning", "Partitioning", "Execution", "Kernels", "Collectives", "TestSupport"]),
     tests("KernelsTests", ["Kernels", "CKernels", "TestSupport"], optimized: true),
     tests("CollectivesTests", ["Collectives", "CollectivesChecks"]),
     tests("FormatsTests", ["Formats"]),
