@@ -1,20 +1,8 @@
-// ReLU and 2-D pools, channels last: every inner loop runs over the channels of one pixel.
+// 2-D pools, channels last: every inner loop runs over the channels of one pixel.
 #include <string.h>
 
 #include "Layers.h"
-#include "RowSums.h"
 #include "VectorTargets.h"
-
-CONVOY_VECTOR_TARGETS
-void convoy_relu(long count, const float *restrict x, float *restrict y) {
-  for (long i = 0; i < count; i++) y[i] = x[i] < 0 ? 0 : x[i];
-}
-
-CONVOY_VECTOR_TARGETS
-void convoy_relu_backward(
-    long count, const float *restrict y, const float *restrict dy, float *restrict dx) {
-  for (long i = 0; i < count; i++) dx[i] = y[i] > 0 ? dy[i] : 0;
-}
 
 // Offset in x of the first pixel of the window of output pixel (b, i, j).
 static inline __attribute__((always_inline))
@@ -28,17 +16,17 @@ long tapOffset(const convoy_pool *p, long tap) {
   return ((tap / p->window) * p->width + tap % p->window) * p->channels;
 }
 
-// Channels compared together: maxima and taps of one width, which vectorise, stay in registers.
-enum { group = 32 };
+// Channels compared together: maxima and taps of one width, which vectorise, stay in registers. Of few channels
+// half a group is.
+enum { group = 32, halfGroup = 16 };
 
 static inline __attribute__((always_inline))
 void maxOfWindow(
-    const convoy_pool *p, const float *restrict x, long channels, float *restrict y,
-    uint8_t *restrict tap) {
-  float best[group];
-  int chosen[group] = {0};
+    const convoy_pool *p, const float *restrict x, long channels, float *restrict best,
+    int *restrict chosen) {
   const int taps = (int)(p->window * p->window);
   for (long c = 0; c < channels; c++) best[c] = x[c];
+  for (long c = 0; c < channels; c++) chosen[c] = 0;
   for (int t = 1; t < taps; t++) {
     const float *restrict candidate = x + tapOffset(p, t);
     for (long c = 0; c < channels; c++) {
@@ -49,22 +37,44 @@ void maxOfWindow(
       chosen[c] = better ? t : chosen[c];
     }
   }
+}
+
+static inline __attribute__((always_inline))
+void poolWindow(
+    const convoy_pool *p, const float *restrict x, long channels, float *restrict y,
+    uint8_t *restrict tap, const int keepsTaps) {
+  float best[group];
+  int chosen[group];
+  maxOfWindow(p, x, channels, best, chosen);
   for (long c = 0; c < channels; c++) y[c] = best[c];
-  for (long c = 0; c < channels; c++) tap[c] = (uint8_t)chosen[c];
+  if (keepsTaps)
+    for (long c = 0; c < channels; c++) tap[c] = (uint8_t)chosen[c];
+}
+
+static inline __attribute__((always_inline))
+void maxPool(
+    const convoy_pool *p, const float *restrict x, float *restrict y, uint8_t *restrict tap,
+    const int keepsTaps) {
+  for (long b = 0; b < p->batch; b++)
+    for (long i = 0; i < p->outHeight; i++)
+      for (long j = 0; j < p->outWidth; j++, y += p->channels) {
+        const float *restrict from = x + windowStart(p, b, i, j);
+        long c = 0;
+        for (; c + group <= p->channels; c += group)
+          poolWindow(p, from + c, group, y + c, keepsTaps ? tap + c : tap, keepsTaps);
+        for (; c + halfGroup <= p->channels; c += halfGroup)
+          poolWindow(p, from + c, halfGroup, y + c, keepsTaps ? tap + c : tap, keepsTaps);
+        if (c < p->channels)
+          poolWindow(p, from + c, p->channels - c, y + c, keepsTaps ? tap + c : tap, keepsTaps);
+        if (keepsTaps) tap += p->channels;
+      }
 }
 
 CONVOY_VECTOR_TARGETS
 void convoy_max_pool(
     const convoy_pool *p, const float *restrict x, float *restrict y, uint8_t *restrict tap) {
-  for (long b = 0; b < p->batch; b++)
-    for (long i = 0; i < p->outHeight; i++)
-      for (long j = 0; j < p->outWidth; j++, y += p->channels, tap += p->channels) {
-        const float *restrict from = x + windowStart(p, b, i, j);
-        long c = 0;
-        for (; c + group <= p->channels; c += group)
-          maxOfWindow(p, from + c, group, y + c, tap + c);
-        if (c < p->channels) maxOfWindow(p, from + c, p->channels - c, y + c, tap + c);
-      }
+  if (tap) maxPool(p, x, y, tap, 1);
+  else maxPool(p, x, y, tap, 0);
 }
 
 // Whether the windows cover every pixel exactly once, so that nothing has to be cleared.
@@ -79,23 +89,84 @@ void clear(const convoy_pool *p, float *dx) {
   memset(dx, 0, sizeof(float) * (size_t)(p->batch * p->height * p->width * p->channels));
 }
 
+// dx (+)= dy at the taps of one window that have its maxima.
+static inline __attribute__((always_inline))
+void spreadMaxima(
+    const convoy_pool *p, const float *restrict x, long channels, const float *restrict dy,
+    const int tiles, float *restrict dx) {
+  float best[group];
+  int chosen[group];
+  maxOfWindow(p, x, channels, best, chosen);
+  const int taps = (int)(p->window * p->window);
+  for (int t = 0; t < taps; t++) {
+    float *restrict to = dx + tapOffset(p, t);
+    if (tiles)
+      for (long c = 0; c < channels; c++) to[c] = chosen[c] == t ? dy[c] : 0;
+    else
+      for (long c = 0; c < channels; c++) to[c] += chosen[c] == t ? dy[c] : 0;
+  }
+}
+
 CONVOY_VECTOR_TARGETS
-void convoy_max_pool_backward(
-    const convoy_pool *p, const float *restrict dy, const uint8_t *restrict tap,
-    float *restrict dx) {
-  const long channels = p->channels, taps = p->window * p->window;
+void convoy_max_pool_adjoint(
+    const convoy_pool *p, const float *restrict x, const float *restrict dy, float *restrict dx) {
+  const long channels = p->channels;
   const int tiles = tilesExactly(p);
   if (!tiles) clear(p, dx);
   for (long b = 0; b < p->batch; b++)
     for (long i = 0; i < p->outHeight; i++)
-      for (long j = 0; j < p->outWidth; j++, dy += channels, tap += channels)
-        for (long t = 0; t < taps; t++) {
-          float *restrict to = dx + windowStart(p, b, i, j) + tapOffset(p, t);
-          if (tiles)
-            for (long c = 0; c < channels; c++) to[c] = tap[c] == t ? dy[c] : 0;
-          else
-            for (long c = 0; c < channels; c++) to[c] += tap[c] == t ? dy[c] : 0;
-        }
+      for (long j = 0; j < p->outWidth; j++, dy += channels) {
+        const long start = windowStart(p, b, i, j);
+        long c = 0;
+        for (; c + group <= channels; c += group)
+          spreadMaxima(p, x + start + c, group, dy + c, tiles, dx + start + c);
+        if (c < channels)
+          spreadMaxima(p, x + start + c, channels - c, dy + c, tiles, dx + start + c);
+      }
+}
+
+CONVOY_VECTOR_TARGETS
+void convoy_max_of_taps(
+    long taps, const long *restrict offsets, long channels, const float *restrict x,
+    float *restrict y) {
+  for (long c = 0; c < channels; c++) y[c] = -__builtin_inff();
+  for (long t = 0; t < taps; t++) {
+    const float *restrict candidate = x + offsets[t];
+    for (long c = 0; c < channels; c++) {
+      const float v = candidate[c];
+      y[c] = (v > y[c]) | ((v != v) & (y[c] == y[c])) ? v : y[c];
+    }
+  }
+}
+
+// dx += dy at the first of the taps that has the maximum.
+static inline __attribute__((always_inline))
+void spreadMaximaOfTaps(
+    long taps, const long *restrict offsets, long channels, const float *restrict x,
+    const float *restrict y, const float *restrict dy, float *restrict dx) {
+  int isOpen[group];
+  for (long c = 0; c < channels; c++) isOpen[c] = 1;
+  for (long t = 0; t < taps; t++) {
+    const float *restrict candidate = x + offsets[t];
+    float *restrict to = dx + offsets[t];
+    for (long c = 0; c < channels; c++) {
+      const float v = candidate[c];
+      const int wins = isOpen[c] & ((v == y[c]) | ((v != v) & (y[c] != y[c])));
+      to[c] += wins ? dy[c] : 0;
+      isOpen[c] &= !wins;
+    }
+  }
+}
+
+CONVOY_VECTOR_TARGETS
+void convoy_max_of_taps_adjoint(
+    long taps, const long *restrict offsets, long channels, const float *restrict x,
+    const float *restrict y, const float *restrict dy, float *restrict dx) {
+  long c = 0;
+  for (; c + group <= channels; c += group)
+    spreadMaximaOfTaps(taps, offsets, group, x + c, y + c, dy + c, dx + c);
+  if (c < channels)
+    spreadMaximaOfTaps(taps, offsets, channels - c, x + c, y + c, dy + c, dx + c);
 }
 
 CONVOY_VECTOR_TARGETS
@@ -128,25 +199,4 @@ void convoy_average_pool_backward(
           float *restrict to = dx + windowStart(p, b, i, j) + tapOffset(p, t);
           for (long c = 0; c < channels; c++) to[c] += weight * dy[c];
         }
-}
-
-CONVOY_VECTOR_TARGETS
-void convoy_global_average(
-    long batch, long pixels, long channels, const float *restrict x, float *restrict y) {
-  double total[rowSumsWidth];
-  for (long b = 0; b < batch; b++, y += channels, x += pixels * channels)
-    for (long first = 0; first < channels; first += rowSumsWidth) {
-      const long columns = channels - first < rowSumsWidth ? channels - first : rowSumsWidth;
-      rowSums(pixels, channels, columns, x + first, total);
-      for (long c = 0; c < columns; c++) y[first + c] = (float)(total[c] / (double)pixels);
-    }
-}
-
-CONVOY_VECTOR_TARGETS
-void convoy_global_average_backward(
-    long batch, long pixels, long channels, const float *restrict dy, float *restrict dx) {
-  const float weight = 1.0f / (float)pixels;
-  for (long b = 0; b < batch; b++, dy += channels)
-    for (long p = 0; p < pixels; p++, dx += channels)
-      for (long c = 0; c < channels; c++) dx[c] = weight * dy[c];
 }

@@ -41,6 +41,20 @@ struct TrainCommand: ParsableCommand {
       """)
   var resumeOrStart = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Write predicted and measured bytes and times of the first step as JSON.",
+      valueName: "file.json"),
+    transform: expandedPath)
+  var report: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write a trace of the second step, of every rank, for chrome://tracing.",
+      valueName: "file.json"),
+    transform: expandedPath)
+  var trace: String?
+
   @OptionGroup var threads: ThreadOptions
 
   @OptionGroup var waiting: WatchdogOptions
@@ -61,7 +75,8 @@ struct TrainCommand: ParsableCommand {
       communicator.enter(CollectiveStep(number: 0, description: "read the configuration"))
       // A mistake in it is one that all ranks make: one of them is to say so.
       let configuration = try communicator.together {
-        try TrainingConfiguration(file: file, overrides: overrides)
+        if communicator.rank == 0 { try checkOutputs() }
+        return try TrainingConfiguration(file: file, overrides: overrides)
       }
       HostMemory.keepFreed(processes: Launch.current.localProcesses)
       threads.use()
@@ -69,10 +84,11 @@ struct TrainCommand: ParsableCommand {
       let bar = ProgressBar(isShown: isFirst && ProgressBar.isTerminal)
       defer { bar.clear() }
       let lines = ProgressLines(isShown: isFirst && !ProgressBar.isTerminal, write: note)
+      let reporter = StepReporter(report: report, trace: trace, communicator: communicator)
       let summary = try train(
         configuration, communicator: communicator,
         resume: resume ?? (resumeOrStart ? configuration.output : nil), startsIfNew: resumeOrStart,
-        logger: .notes
+        recorder: reporter.recorder, logger: .notes
       ) { event in
         bar.show(event)
         lines.show(event)
@@ -82,16 +98,26 @@ struct TrainCommand: ParsableCommand {
         EndingSignals.request != nil
       }
       bar.clear()
+      try reporter.finish()
       guard summary.isFinished else { throw try stopped(summary, communicator) }
       guard isFirst else { return }
       try output(
         """
-        test accuracy \(Self.percent(summary.testAccuracy)) after \(summary.epochs) epochs \
-        (\(summary.steps) steps), \(Self.whole(summary.imagesPerSecond)) images/s
+        test accuracy \(Self.percent(summary.testAccuracy)) after \
+        \(Self.counted(summary.epochs, "epoch")) (\(Self.counted(summary.steps, "step"))), \(Self.whole(summary.imagesPerSecond)) images/s
         plot          \(summary.plot)
         weights       \(summary.weights)
         """)
     }
+  }
+
+  /// Before any work.
+  private func checkOutputs() throws {
+    let outputs = [("--report", report), ("--trace", trace)].compactMap { role, path in
+      path.map { NamedFile(role: role, path: $0) }
+    }
+    try requireOutputs(
+      outputs, apartFrom: [NamedFile(role: "the configuration", path: file)])
   }
 
   /// Says how to go on, and what the process is to end with: on all ranks the same, whichever of them got
@@ -141,6 +167,11 @@ struct TrainCommand: ParsableCommand {
         + "\(whole(epoch.imagesPerSecond)) images/s"
     case .step, .checkpoint: nil
     }
+  }
+
+  /// `1 epoch`, `2 epochs`.
+  private static func counted(_ count: Int, _ noun: String) -> String {
+    "\(count) \(noun)\(count == 1 ? "" : "s")"
   }
 
   private static func percent(_ fraction: Double) -> String {

@@ -31,8 +31,12 @@ public enum ExecutionError: Error, Hashable, Sendable {
   case boxShape(expression: String, operand: Int, rank: Int, expected: [Int], found: [Int])
   /// Another number of ranks than the plan was made for.
   case rankCount(expression: String, planned: Int, found: Int)
+  /// Boxes of a node's inputs and outputs that the operator cannot be run on: they do not fit together.
+  case operatorPart(operation: String, inputs: [[Int]], outputs: [[Int]])
   /// A result that is only there slice by slice, but needed otherwise.
   case slicedResult(expression: String, step: String)
+  /// An operator that the engine has no work for.
+  case notRunnable(node: String, operation: String)
 }
 
 extension ExecutionError: CustomStringConvertible {
@@ -79,9 +83,15 @@ extension ExecutionError: CustomStringConvertible {
     case .rankCount(let expression, let planned, let found):
       "cannot contract '\(expression.shortened)': the plan was made for \(planned) ranks, but there are "
         + "\(found); make a plan for \(found) ranks"
+    case .operatorPart(let operation, let inputs, let outputs):
+      "cannot run '\(operation.shortened)' on boxes of shapes \(inputs) for boxes of shapes \(outputs): they do "
+        + "not fit together; cut the node's values as its factors say"
     case .slicedResult(let expression, let step):
       "cannot contract '\(expression.shortened)': in the step \(step.shortened) a slice needs, or leaves, "
         + "what is not in the same slice of its result; slice another mode"
+    case .notRunnable(let node, let operation):
+      "cannot run \(node): the engine does not know how to carry out \(operation.shortened); graphs may be made of "
+        + "the operators of the module Graph"
     }
   }
 }

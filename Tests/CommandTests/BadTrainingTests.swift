@@ -38,8 +38,12 @@ import Testing
     setting("unknown form", "model.form=xx", says: "--set: model.form is xx; expected one of …"),
     setting(
       "images too small for the pools", "data.height=1", "data.width=1",
-      says: "network: the input has shape [1, 1, 1], but [height, width, channels] with at least "
-        + "4×4 pixels was expected"),
+      says: """
+        node "pool2" (max-pool 2×2 /2 over 1,2): the window 2 /2 over 1 does not fit the extent 1 of axis 1
+          inputs: relu2 float32 [16, 1, 1, 64]
+        Fix: let the window and its stride be at least 1, padding on each side smaller than the window, \
+        and the window no longer than axis 1 with its padding
+        """),
     setting(
       "more images than memory", "data.trainingSamples=999999999999",
       says: "1000000000015 synthetic images of 8×8×1 do not fit in memory; lower "

@@ -29,6 +29,11 @@ import Testing
     var macs: Int
     var leftToRightMacs: Int
     var activations: Int
+    var forwardSeconds: Double
+    var ranks: Int
+    var threads: Int
+    var peakBytesPerRank: [Int]
+    var bytesReceivedPerRank: [Int]
     var seconds: Double
   }
 
@@ -95,7 +100,7 @@ import Testing
     #expect(report.activations == 5 * 2048 + 44)
     #expect(report.parameters == 144 + 16 + 44 + 27)
     #expect(report.layers.allSatisfy { ($0.seconds > 0) == ($0.expression != nil) })
-    #expect(report.seconds > 0)
+    #expect(report.forwardSeconds > 0)
     #expect(report.layers[2].form == "cp" && report.layers[2].rank == 2)
     #expect(report.layers[2].compression == 44.0 / 576)
     #expect(report.layers[4].inputs == [3, 1])
@@ -131,13 +136,90 @@ import Testing
     let lines = run.output.split(separator: "\n").map { line in
       line.split(separator: " ", omittingEmptySubsequences: true).map(String.init)
     }
-    #expect(lines.count == 9)
+    #expect(lines.count == 12)
     #expect(lines[0].first == "layer" && lines[0].last == "computes")
     #expect(lines[1].prefix(4) == ["conv1", "4x8x8x8", "144", "-"])
     #expect(lines[3].contains("0.0764"))
     #expect(run.output.contains("cp, rank 2: bhws,rt,rs,rh,rw->bhwt|hw"))
     #expect(lines[8].prefix(2) == ["total", "231"])
+    #expect(lines[9].prefix(2) == ["training", "step"])
+    #expect(run.output.contains(" on 1 rank\npeak memory     "))
+    #expect(run.output.contains(" bytes on every rank, "))
+    #expect(run.output.contains("\nreceived        0 bytes on every rank\n"))
     #expect(!run.output.contains(" \n"))
+  }
+
+  // MARK: Training steps
+
+  /// A rank alone receives nothing, and holds images, labels and what is trained at least.
+  @Test func aStepOnOneRank() throws {
+    let report = try Self.report(["own.yaml", "--threads", "1"])
+    #expect(report.ranks == 1 && report.threads == 1)
+    #expect(report.bytesReceivedPerRank == [0])
+    #expect(report.peakBytesPerRank.count == 1)
+    // Images, labels; parameters and momentum; the first layer's output, kept for the way back.
+    let least = 4 * 4 * 8 * 8 * 2 + 4 * 4 + 2 * 4 * report.parameters + 4 * 4 * 8 * 8 * 8
+    #expect(report.peakBytesPerRank[0] > least)
+    #expect(report.seconds > report.forwardSeconds)
+  }
+
+  /// Gradients of all parameters are summed in one piece, with the sums over samples of a normalisation: each rank
+  /// receives at least 2(P − 1)/P of their bytes in all.
+  @Test(arguments: [2, 3, 5, 64]) func aStepOnRanks(ranks: Int) throws {
+    let alone = try Self.report(["own.yaml", "--threads", "1"])
+    let report = try Self.report(["own.yaml", "--ranks", "\(ranks)", "--threads", "1"])
+    #expect(report.ranks == ranks)
+    #expect(report.peakBytesPerRank.count == ranks && report.bytesReceivedPerRank.count == ranks)
+    #expect(report.macs == alone.macs && report.layers.map(\.macs) == alone.layers.map(\.macs))
+    let received = report.bytesReceivedPerRank.reduce(0, +)
+    #expect(received >= 2 * (ranks - 1) * 4 * report.parameters)
+    #expect((report.peakBytesPerRank.max() ?? 0) < alone.peakBytesPerRank[0])
+    // Four samples: the ranks beyond have none.
+    #expect((report.peakBytesPerRank.min() ?? 0) <= (report.peakBytesPerRank.max() ?? 0))
+    let run = try Convoy.run(["describe", "own.yaml", "--ranks", "\(ranks)"], in: Self.folder())
+    #expect(run.output.contains(" on \(ranks) ranks, \(ranks) × 1 (batch × rows)\n"))
+  }
+
+  @Test func threadsOfARankHaveMemoryOfTheirOwn() throws {
+    let one = try Self.report(["resnet.yaml", "--threads", "1"])
+    let four = try Self.report(["resnet.yaml", "--threads", "4"])
+    #expect(four.threads == 4)
+    #expect(four.peakBytesPerRank[0] > one.peakBytesPerRank[0])
+  }
+
+  /// Two samples on 4 ranks: rows are cut too.
+  @Test func ranksShareRowsWhereTheConfigurationSaysSo() throws {
+    let run = try Convoy.run(
+      ["describe", "resnet.yaml", "--ranks", "4", "--set", "training.parallelism=auto"],
+      in: Self.folder())
+    #expect(run.code == 0, "it says: \(run.errors)")
+    #expect(run.output.contains(" on 4 ranks, 2 × 2 (batch × rows)\n"))
+  }
+
+  @Test func aSlowerMachineTakesLonger() throws {
+    let folder = try Self.folder()
+    try folder.write(
+      "slow.json",
+      """
+      {"name": "slow", "flopsPerSecond": 1e9, "memoryBytesPerSecond": 1e9, "ranksPerNode": 1,
+      "threadsPerRank": 1, "insideNode": {"latencySeconds": 1e-3, "bytesPerSecond": 1e6},
+      "betweenNodes": {"latencySeconds": 1e-3, "bytesPerSecond": 1e6}}
+      """)
+    func seconds(_ arguments: [String]) throws -> Double {
+      let run = try Convoy.run(
+        ["describe", "own.yaml", "--ranks", "2", "--json"] + arguments, in: folder)
+      return try JSONDecoder().decode(Report.self, from: Data(run.output.utf8)).seconds
+    }
+    #expect(try seconds(["--machine", "slow.json"]) > seconds([]))
+  }
+
+  /// Hundreds of ranks are told of as soon as one.
+  @Test func manyRanksTakeSeconds() throws {
+    let run = try Convoy.run(
+      ["describe", "resnet.yaml", "--ranks", "64", "--set", "training.batchSize=128"],
+      in: Self.folder())
+    #expect(run.code == 0)
+    #expect(run.seconds < 30)
   }
 
   @Test func theDrawingHasABoxForEachLayer() throws {
@@ -179,16 +261,21 @@ import Testing
         + "smallest, it has 48 parameters, and the dense kernel has 24; use form dense here, or more "
         + "channels"),
     BadInput(
+      "no ranks", ["describe", "own.yaml", "--ranks", "0"],
+      "convoy: error: --ranks 0: expected at least 1, e.g. --ranks 4…"),
+    BadInput(
+      "too many ranks", ["describe", "own.yaml", "--ranks", "65537"],
+      "convoy: error: --ranks 65537: expected at most 65536…"),
+    BadInput(
+      "no machine", ["describe", "own.yaml", "--machine", "nowhere.json"],
+      "convoy: error: nowhere.json: there is no such file; …"),
+    BadInput(
       "another kind of picture", ["describe", "own.yaml", "--svg", "own.png"],
       "convoy: error: --svg own.png: what is drawn is SVG…"),
     BadInput(
       "a drawing over the configuration", ["describe", "own.yaml", "--svg", "own.yaml"],
       "convoy: error: --svg own.yaml would replace the configuration, own.yaml; give it another "
         + "name"),
-    BadInput(
-      "a network that cannot be trained yet", ["train", "resnet.yaml"],
-      "convoy: error: model.network is resnet20, which can be described ('convoy describe') but not "
-        + "trained yet; for training leave model.network out, which trains the demo network"),
   ]
 
   @Test(arguments: bad) func whatIsWrongEndsInOneMessage(row: BadInput) throws {

@@ -135,6 +135,15 @@ import Testing
     }
   }
 
+  @Test func oneEpochOfOneStepIsOne() throws {
+    let folder = try TestFolder()
+    try folder.write("run.yaml", SmallRun.configuration(steps: 1))
+    let run = try Convoy.run(
+      ["train", "run.yaml", "--set", "training.epochs=1"], in: folder)
+    #expect(run.code == 0, "it says: \(run.errors)")
+    #expect(run.output.contains(" after 1 epoch (1 step), "))
+  }
+
   /// What the library logs is told as everything else.
   @Test func aDamagedCheckpointIsWarnedOf() throws {
     let folder = try TestFolder()

@@ -5,7 +5,7 @@ import Testing
 
 /// Graphs drawn at random, in which values are used any number of times or not at all.
 @Suite struct RandomGraphTests {
-  private static let shape = [2, 3, 4]
+  static let shape = [2, 3, 4]
 
   /// Adds one operator, drawn at random, that keeps the shape.
   private static func grow(
@@ -43,7 +43,8 @@ import Testing
     }
   }
 
-  private static func graph(_ seed: UInt64) -> OperatorCase {
+  /// - Parameter shape: Of all values between; its dimension 1 is 3.
+  static func graph(_ seed: UInt64, shape: [Int] = shape) -> OperatorCase {
     OperatorCase("graph \(seed)", [.init(shape), .init(shape), .init([3, 3, 2]), .init([3])]) {
       (builder, inputs) throws(GraphError) in
       var draws = SeededDraws(seed: seed)

@@ -1,7 +1,7 @@
 import CKernels
 import Testing
 
-/// What pools in C do beyond what layers show of them.
+/// What pools in C do beyond what operators show of them.
 @Suite struct PoolTests {
   /// Heights and widths that windows of 2 tile, or leave a row or a column of: where no window is, the gradient is 0,
   /// whatever memory held before.
@@ -13,9 +13,9 @@ import Testing
       outHeight: 3, outWidth: 3)
     let outputGradient = (0..<batch * 9 * channels).map { Float($0 + 1) }
     // The maximum of each window is its last pixel.
-    let taps = [UInt8](repeating: 3, count: outputGradient.count)
+    let input = (0..<batch * height * width * channels).map { Float($0) }
     var inputGradient = [Float](repeating: .nan, count: batch * height * width * channels)
-    convoy_max_pool_backward(&pool, outputGradient, taps, &inputGradient)
+    convoy_max_pool_adjoint(&pool, input, outputGradient, &inputGradient)
     var expected = [Float](repeating: 0, count: inputGradient.count)
     for index in outputGradient.indices {
       let (window, channel) = index.quotientAndRemainder(dividingBy: channels)

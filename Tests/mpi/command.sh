@@ -30,6 +30,40 @@ for ranks in 2 3 4; do
   fi
 done
 
+# A step moves and holds what 'describe' says beforehand; 5 samples do not divide by 2 or 3.
+python=${CONVOY_PYTHON:-python3}
+for network in demo resnet20; do
+  cat >$network.yaml <<YAML
+model: {network: $network}
+output: $network
+data: {kind: synthetic, trainingSamples: 20, testSamples: 5, height: 12, width: 12, channels: 3, classes: 4}
+training: {epochs: 1, batchSize: 5, maxSteps: 2}
+YAML
+  for ranks in 1 2 3; do
+    what="a step of $network on $ranks ranks"
+    check "$what" 0 'after 0 epochs (2 steps)' $ranks "$convoy" train $network.yaml --threads 1 \
+      --set output=$network$ranks --report $network.json --trace trace.json
+    "$convoy" describe $network.yaml --ranks $ranks --threads 1 --json >described.json
+    if "$python" - $network.json described.json trace.json <<'PY'; then
+import json, sys
+
+report, described, trace = (json.load(open(path)) for path in sys.argv[1:])
+assert report["predicted"] == report["measured"], report
+for key in ("bytesReceivedPerRank", "peakBytesPerRank"):
+    assert report["measured"][key] == described[key], (key, report, described[key])
+    assert len(described[key]) == report["ranks"], report
+events = [event for event in trace["traceEvents"] if event["ph"] == "X"]
+assert {event["pid"] for event in events} == set(range(report["ranks"])), trace
+kinds = {"compute"} | ({"communication"} if report["ranks"] > 1 else set())
+assert {event["cat"] for event in events} == kinds, trace
+PY
+      pass "$what moves and holds what was predicted"
+    else
+      fail "$what moves and holds what was predicted" "the report is $(cat $network.json)"
+    fi
+  done
+done
+
 # A run of two epochs of 60 steps, which takes some seconds; 'run' is its folder.
 cat >small.yaml <<'YAML'
 seed: 5

@@ -8,6 +8,7 @@
 #include "Layers.h"
 #include "Magnitudes.h"
 #include "Memory.h"
+#include "Operators.h"
 #include "PartialSums.h"
 #include "Threads.h"
 #include "Winograd.h"

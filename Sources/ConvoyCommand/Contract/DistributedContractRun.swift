@@ -98,10 +98,14 @@ struct DistributedContractRun<Element: TensorElement>: Sendable {
     }
     if let trace {
       let rows = try communicator.gather(
-        ChromeTrace.events(measured.timeline, rank: communicator.rank))
+        ChromeTrace.text(
+          measured.timeline.events.map {
+            ChromeTrace.Event(
+              name: $0.name, category: $0.kind.rawValue, start: $0.start, duration: $0.duration)
+          }, rank: communicator.rank, as: .thread))
       try communicator.together {
         guard communicator.rank == 0 else { return }
-        try writeAtomically(to: trace, bytes: Array(ChromeTrace.file(rows).utf8))
+        try writeAtomically(to: trace, bytes: Array(ChromeTrace.file(rows, as: .thread).utf8))
       }
     }
   }

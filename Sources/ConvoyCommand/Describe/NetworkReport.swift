@@ -35,14 +35,41 @@ struct NetworkReport: Encodable {
     let inputs: [Int?]
   }
 
+  /// A whole training step.
+  struct Step {
+    let sharding: Sharding
+    /// Of each rank.
+    let threads: Int
+    let prediction: StepPrediction
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case layers, parameters, macs, leftToRightMacs, activations, forwardSeconds
+    case ranks, threads, peakBytesPerRank, bytesReceivedPerRank, seconds
+  }
+
   let layers: [Layer]
   let parameters: Int
   let macs: Count
   let leftToRightMacs: Count
   let activations: Count
+  /// Of the layers' contractions, forward, on one thread.
+  let forwardSeconds: Double
+  let ranks: Int
+  let threads: Int
+  let peakBytesPerRank: [Int]
+  let bytesReceivedPerRank: [Int]
+  /// Of a training step on the rank that takes longest, on one thread.
   let seconds: Double
+  private let sharding: Sharding
 
-  init(_ network: NetworkGraph, costs: [LayerCost]) {
+  init(_ network: NetworkGraph, costs: [LayerCost], step: Step) {
+    sharding = step.sharding
+    ranks = step.sharding.ranks
+    threads = step.threads
+    peakBytesPerRank = step.prediction.peakBytesPerRank
+    bytesReceivedPerRank = step.prediction.receivedBytesPerRank
+    seconds = step.prediction.seconds
     layers = zip(network.layers, costs).map { layer, cost in
       Layer(
         name: layer.name, kind: layer.kind, expression: OrNull(value: layer.expression),
@@ -56,10 +83,10 @@ struct NetworkReport: Encodable {
     macs = Count(costs.reduce(0) { $0 + $1.macs })
     leftToRightMacs = Count(costs.reduce(0) { $0 + $1.leftToRightMacs })
     activations = Count(layers.reduce(0) { $0 + $1.activations.value })
-    seconds = costs.reduce(0) { $0 + $1.seconds }
+    forwardSeconds = costs.reduce(0) { $0 + $1.seconds }
   }
 
-  /// A line for each layer, then one with the totals.
+  /// A line for each layer, one with the totals, and what a training step takes.
   var table: String {
     let head = [
       "layer", "output", "parameters", "compression", "macs", "left to right", "ratio",
@@ -77,9 +104,28 @@ struct NetworkReport: Encodable {
     }
     let totals =
       ["total", "", countText(Double(parameters)), ""] + Self.costs(macs, leftToRightMacs)
-      + [countText(activations.value), secondsText(seconds), ""]
-    return alignedTable([head] + rows + [totals], leftAligned: [0, 1])
-      .map { $0.trimmingSuffix(" ") }.joined(separator: "\n")
+      + [countText(activations.value), secondsText(forwardSeconds), ""]
+    let lines = alignedTable([head] + rows + [totals], leftAligned: [0, 1])
+      .map { $0.trimmingSuffix(" ") }
+    return (lines + [""] + stepLines).joined(separator: "\n")
+  }
+
+  private var stepLines: [String] {
+    let grid = ranks == 1 ? "1 rank" : "\(ranks) ranks, \(sharding)"
+    return [
+      "training step   \(secondsText(seconds)) on \(grid)",
+      "peak memory     \(Self.range(peakBytesPerRank)), "
+        + "\(threads) thread\(threads == 1 ? "" : "s") each",
+      "received        \(Self.range(bytesReceivedPerRank))",
+    ]
+  }
+
+  private static func range(_ bytes: [Int]) -> String {
+    let (least, most) = (bytes.min() ?? 0, bytes.max() ?? 0)
+    let text = "\(countText(Double(most))) bytes"
+    return least == most
+      ? "\(text) on every rank"
+      : "at most \(text) on a rank, at least \(countText(Double(least)))"
   }
 
   /// The best order, from left to right, and how many times as many that is.

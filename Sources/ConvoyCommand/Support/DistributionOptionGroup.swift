@@ -24,14 +24,7 @@ struct DistributionOptionGroup: ParsableArguments {
     transform: expandedPath)
   var machine: String?
 
-  func validate() throws {
-    if let ranks, ranks < 1 {
-      throw ValidationError("--ranks \(ranks): expected at least 1, e.g. --ranks 4")
-    }
-    if let ranks, ranks > DistributionOptions.mostRanks {
-      throw ValidationError("--ranks \(ranks): expected at most \(DistributionOptions.mostRanks)")
-    }
-  }
+  func validate() throws { try requireRankCount(ranks) }
 
   /// Whether anything is asked for that only distributed plans know.
   ///
@@ -50,6 +43,15 @@ struct DistributionOptionGroup: ParsableArguments {
       needsGradient: expression.training
         ? Array(repeating: true, count: operands) : nil,
       seed: expression.seed)
+  }
+}
+
+/// - Throws: `ValidationError`, of a `--ranks` that no plan is made for.
+func requireRankCount(_ ranks: Int?) throws {
+  guard let ranks else { return }
+  if ranks < 1 { throw ValidationError("--ranks \(ranks): expected at least 1, e.g. --ranks 4") }
+  if ranks > DistributionOptions.mostRanks {
+    throw ValidationError("--ranks \(ranks): expected at most \(DistributionOptions.mostRanks)")
   }
 }
 

@@ -144,7 +144,7 @@ final class ProgramRun<Element: TensorElement> {
     pending[index] = try program.transfers[index].start(
       from: UnsafePointer(address(transfer.source)), to: address(transfer.target),
       outgoing: transfer.outgoing.map(address), incoming: transfer.incoming.map(address),
-      communicator: communicator)
+      communicator: communicator, .elements)
   }
 
   private func finish(_ index: Int) throws {
@@ -156,7 +156,7 @@ final class ProgramRun<Element: TensorElement> {
     local.finish(
       from: UnsafePointer(address(transfer.source)),
       incoming: transfer.incoming.map { UnsafePointer(address($0)) },
-      to: address(transfer.target))
+      to: address(transfer.target), .elements)
   }
 
   private func timed(transfer index: Int, number: Int, _ body: () throws -> Void) rethrows {

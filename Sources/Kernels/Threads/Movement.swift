@@ -50,6 +50,14 @@ enum Movement {
 }
 
 extension TensorElement {
+  /// Copies a strided tensor, divided over threads; extents and strides outermost first.
+  public static func move(
+    extents: [Int], to: UnsafeMutablePointer<Self>, _ toStrides: [Int],
+    from: UnsafePointer<Self>, _ fromStrides: [Int]
+  ) {
+    Movement.move(extents: extents, to: to, toStrides, from: from, fromStrides)
+  }
+
   /// Adds elements to others, divided over threads.
   public static func addAll(
     _ terms: UnsafePointer<Self>, to sums: UnsafeMutablePointer<Self>, count: Int

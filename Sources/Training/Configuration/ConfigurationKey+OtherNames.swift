@@ -14,6 +14,7 @@ extension ConfigurationKey {
     "data.testSamples": [
       "testsize", "numtest", "ntest", "maxevalsamples", "validationsamples", "valsamples",
     ],
+    "data.padding": ["pad", "imagepadding", "zeropadding"],
     "data.classes": ["numclasses", "nclasses", "labels"],
     "data.channels": ["inchannels", "numchannels"],
     "training.epochs": ["numepochs", "nepochs", "maxepochs", "numtrainepochs"],
@@ -29,6 +30,7 @@ extension ConfigurationKey {
     "training.warmUpEpochs": ["warmup", "warmupsteps", "numwarmupsteps", "warmupratio"],
     "training.stepEpochs": ["stepsize", "milestones", "decayepochs"],
     "training.stepFactor": ["gamma", "decayrate", "decayfactor", "lrgamma"],
+    "training.precision": ["dtype", "floattype", "defaultdtype", "numericprecision"],
     "training.checkpointing": ["recompute", "gradientcheckpointing", "activationcheckpointing"],
     "training.checkpointSteps": [
       "savesteps", "saveevery", "saveinterval", "checkpointevery", "checkpointinterval",

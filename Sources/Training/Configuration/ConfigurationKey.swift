@@ -108,6 +108,9 @@ extension ConfigurationKey {
       "data.testSamples", \.data.testSamples, .integerOrNull(atLeast: 1),
       "test on the first so many samples"),
     ConfigurationKey(
+      "data.padding", \.data.padding, .integer(0...1024),
+      "rows and columns of zeros on every side of an image"),
+    ConfigurationKey(
       "data.height", \.data.height, .integer(1...4096), applies: isSynthetic, "synthetic only"),
     ConfigurationKey(
       "data.width", \.data.width, .integer(1...4096), applies: isSynthetic, "synthetic only"),
@@ -141,6 +144,9 @@ extension ConfigurationKey {
       "training.stepFactor", \.training.stepFactor,
       .number("above 0, at most 1") { 0 < $0 && $0 <= 1 },
       applies: { $0.training.schedule == .step }, "schedule step: factor of each fall"),
+    ConfigurationKey(
+      "training.precision", \.training.precision, .choice(),
+      "elements of parameters, activations and optimizer state"),
     ConfigurationKey(
       "training.checkpointing", \.model.checkpointing,
       .choice([("keep", .keep), ("recompute", .recompute)]), definesRun: false,

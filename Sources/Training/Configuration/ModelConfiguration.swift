@@ -60,13 +60,4 @@ public struct ModelConfiguration: Hashable, Sendable {
     description.factorize += factorize
     return description
   }
-
-  /// The key that makes this another network than the demo network, and its value; `nil` if it is
-  /// that one.
-  var otherThanDemo: (key: String, value: String)? {
-    if layers != nil { return ("model.layers", "a network of its own") }
-    if network != .demo { return ("model.network", network.rawValue) }
-    guard !factorize.isEmpty else { return nil }
-    return ("model.factorize", factorize.count == 1 ? "a rule" : "\(factorize.count) rules")
-  }
 }

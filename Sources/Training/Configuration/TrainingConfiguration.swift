@@ -1,3 +1,5 @@
+import Graph
+
 /// All that a training run depends on.
 ///
 /// ```swift
@@ -43,7 +45,9 @@ public struct DataConfiguration: Hashable, Sendable {
   public var trainingSamples: Int?
   /// Test on the first so many samples; `nil` is all. How many there are, for synthetic data.
   public var testSamples: Int?
-  /// The shape of synthetic images.
+  /// Rows and columns of zeros (pixel value 0) on every side of every image.
+  public var padding = 0
+  /// The shape of synthetic images, without the padding.
   public var height = 28
   public var width = 28
   public var channels = 1
@@ -83,6 +87,7 @@ public struct LoopConfiguration: Hashable, Sendable {
   /// (`Schedule`).
   public var stepEpochs = 2.0
   public var stepFactor = 0.1
+  public var precision = Precision.float32
   /// A checkpoint every so many steps, besides the one after every epoch.
   public var checkpointSteps: Int?
   public var parallelism = Parallelism.data
@@ -90,6 +95,21 @@ public struct LoopConfiguration: Hashable, Sendable {
   public var memory: MemorySize?
 
   public init() {}
+
+  /// Of what elements parameters, activations and the optimizer's state are. Sums that need it are
+  /// in float64 either way.
+  public enum Precision: String, Hashable, Sendable, CaseIterable {
+    case float32
+    /// For comparisons: it takes twice the memory and more than twice the time.
+    case float64
+
+    var type: ElementType {
+      switch self {
+      case .float32: .float32
+      case .float64: .float64
+      }
+    }
+  }
 
   /// How ranks share the work. The result does not depend on it but for rounding.
   public enum Parallelism: String, Hashable, Sendable, CaseIterable {

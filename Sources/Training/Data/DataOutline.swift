@@ -7,7 +7,7 @@
 struct DataOutline: Hashable {
   /// Those that are trained on.
   let trainingSamples: Int
-  /// [height, width, channels]
+  /// [height, width, channels], with the padding.
   let imageShape: [Int]
 
   /// - Throws: what `LabelledData` throws, as far as headers tell.
@@ -17,11 +17,11 @@ struct DataOutline: Hashable {
     case .synthetic:
       try LabelledData.requireSyntheticMemory(configuration, memory: memory)
       trainingSamples = configuration.trainingSamples ?? LabelledData.syntheticTrainingSamples
-      imageShape = configuration.syntheticShape
+      imageShape = configuration.padded(configuration.syntheticShape)
     case .fashionMNIST, .idx:
       let training = try IDXParts(configuration, memory: memory).training
       trainingSamples = min(training.count, configuration.trainingSamples ?? .max)
-      imageShape = training.extents + [1]
+      imageShape = configuration.padded(training.imageShape)
     }
   }
 }

@@ -2,7 +2,8 @@ import Kernels
 
 /// Labelled images in memory: one part, training or test, of a data set.
 ///
-/// Pixels stay bytes, a quarter of the memory; a batch is made of them when it is needed.
+/// Pixels stay bytes, a quarter of the memory; a batch is made of them when it is needed, and only
+/// then gets the zeros around its images.
 ///
 /// ```swift
 /// let data = try LabelledData(DataConfiguration(), seed: 0)
@@ -10,28 +11,44 @@ import Kernels
 /// batch.images.shape  // [3, 28, 28, 1]
 /// ```
 public struct Dataset: Hashable, Sendable {
-  public let height: Int
-  public let width: Int
   public let channels: Int
-  /// (sample, height, width, channels), row-major.
+  /// Rows and columns of zeros on every side of an image, which are not among the pixels.
+  public let padding: Int
+  /// (sample, height, width, channels) without the padding, row-major.
   public let pixels: [UInt8]
   /// One per sample, from 0.
   public let labels: [UInt8]
 
+  private let innerHeight: Int
+  private let innerWidth: Int
+
   public var count: Int { labels.count }
+  /// With the padding.
+  public var height: Int { innerHeight + 2 * padding }
+  /// With the padding.
+  public var width: Int { innerWidth + 2 * padding }
   /// (height, width, channels).
   public var imageShape: [Int] { [height, width, channels] }
   /// Pixels times channels of one image.
   public var imageSize: Int { height * width * channels }
+  /// The same without the padding.
+  private var innerSize: Int { innerHeight * innerWidth * channels }
 
+  /// - Parameters:
+  ///   - height: Without the padding, as `width`.
+  ///   - padding: Rows and columns of zeros on every side.
   /// - Precondition: there are `height · width · channels` pixels for every label.
-  public init(height: Int, width: Int, channels: Int, pixels: [UInt8], labels: [UInt8]) {
+  public init(
+    height: Int, width: Int, channels: Int, padding: Int = 0, pixels: [UInt8], labels: [UInt8]
+  ) {
+    precondition(padding >= 0, "a padding of \(padding)")
     precondition(
       pixels.count == labels.count * height * width * channels,
       "\(pixels.count) pixels for \(labels.count) images of \(height)×\(width)×\(channels)")
-    self.height = height
-    self.width = width
+    innerHeight = height
+    innerWidth = width
     self.channels = channels
+    self.padding = padding
     self.pixels = pixels
     self.labels = labels
   }
@@ -40,8 +57,15 @@ public struct Dataset: Hashable, Sendable {
   public func first(_ limit: Int?) -> Dataset {
     guard let limit, limit < count else { return self }
     return Dataset(
-      height: height, width: width, channels: channels,
-      pixels: Array(pixels[..<(limit * imageSize)]), labels: Array(labels[..<limit]))
+      height: innerHeight, width: innerWidth, channels: channels, padding: padding,
+      pixels: Array(pixels[..<(limit * innerSize)]), labels: Array(labels[..<limit]))
+  }
+
+  /// The same images with so many rows and columns of zeros on every side.
+  public func padded(by padding: Int) -> Dataset {
+    Dataset(
+      height: innerHeight, width: innerWidth, channels: channels, padding: padding,
+      pixels: pixels, labels: labels)
   }
 
   /// The samples of these indices: images `bhws` (batch, height, width, channels), normalised, and
@@ -59,28 +83,43 @@ public struct Dataset: Hashable, Sendable {
   func images(
     _ indices: some Collection<Int>, rows: Range<Int>, normalization: Normalization
   ) -> Tensor<Float> {
-    let table = normalization.table
-    let rowSize = width * channels
-    let size = rows.count * rowSize
     var images = Tensor<Float>(uninitialized: [indices.count, rows.count, width, channels])
-    images.withMutableElements { elements in
-      pixels.withUnsafeBufferPointer { pixels in
-        table.withUnsafeBufferPointer { table in
-          let indices = Array(indices)
-          nonisolated(unsafe) let (elements, pixels, table) = (elements, pixels, table)
-          let nanoseconds = 0.8 * Double(indices.count * size)
-          ThreadPool.run(over: indices.count, nanoseconds: nanoseconds) { samples in
-            for sample in samples {
-              let first = indices[sample] * imageSize + rows.lowerBound * rowSize
-              for pixel in 0..<size {
-                elements[sample * size + pixel] = table[Int(pixels[first + pixel])]
+    images.withMutablePointer {
+      write(Array(indices), rows: rows, normalization: normalization, images: $0)
+    }
+    return images
+  }
+
+  /// Writes rows of images, normalised, one image after the other, and the images' labels.
+  func write(
+    _ indices: [Int], rows: Range<Int>, normalization: Normalization,
+    images: UnsafeMutablePointer<Float>, labels classes: UnsafeMutablePointer<Int32>? = nil
+  ) {
+    let table = normalization.table
+    let (rowSize, innerRowSize) = (width * channels, innerWidth * channels)
+    let size = rows.count * rowSize
+    let innerRows = padding..<padding + innerHeight
+    let left = padding * channels
+    pixels.withUnsafeBufferPointer { pixels in
+      table.withUnsafeBufferPointer { table in
+        nonisolated(unsafe) let (elements, pixels, table) = (images, pixels, table)
+        let nanoseconds = 0.8 * Double(indices.count * size)
+        ThreadPool.run(over: indices.count, nanoseconds: nanoseconds) { samples in
+          for sample in samples {
+            if padding > 0 { (elements + sample * size).update(repeating: table[0], count: size) }
+            for (number, row) in rows.enumerated() where innerRows.contains(row) {
+              let from = indices[sample] * innerSize + (row - padding) * innerRowSize
+              let to = sample * size + number * rowSize + left
+              for pixel in 0..<innerRowSize {
+                elements[to + pixel] = table[Int(pixels[from + pixel])]
               }
             }
           }
         }
       }
     }
-    return images
+    guard let classes else { return }
+    for (number, index) in indices.enumerated() { classes[number] = Int32(labels[index]) }
   }
 }
 

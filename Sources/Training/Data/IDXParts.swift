@@ -17,7 +17,7 @@ struct IDXParts {
     }
     training = try files("train")
     test = try files("t10k")
-    guard training.extents == test.extents else {
+    guard training.imageShape == test.imageShape else {
       throw TrainingError.extentsDiffer(
         training: training.imageFile, trainingExtents: training.extents, test: test.imageFile,
         testExtents: test.extents)
@@ -57,8 +57,14 @@ struct IDXPart {
   let labelFile: String
   /// Of samples.
   let count: Int
-  /// [height, width]
+  /// Of an image, as the file has them: [height, width] or [height, width, channels]
   let extents: [Int]
+
+  /// [height, width, channels]
+  var imageShape: [Int] { extents.count == 2 ? extents + [1] : extents }
+
+  /// Channels that images may have.
+  static let channels = 1...1024
 
   init(folder: String, prefix: String, isFashionMNIST: Bool) throws {
     func existing(_ name: String) throws -> String {
@@ -73,11 +79,11 @@ struct IDXPart {
     labelFile = try existing("\(prefix)-labels-idx1-ubyte")
     let images = try IDXFile.shape(path: imageFile)
     let labels = try IDXFile.shape(path: labelFile)
-    guard images.count != 4 else {
-      throw TrainingError.severalChannels(file: imageFile, shape: images)
-    }
-    guard images.count == 3, !images.contains(0) else {
+    guard images.count >= 3, !images.contains(0) else {
       throw TrainingError.noImages(file: imageFile, shape: images)
+    }
+    guard images.count == 3 || images.count == 4 && Self.channels.contains(images[3]) else {
+      throw TrainingError.imageExtents(file: imageFile, shape: images)
     }
     guard labels == [images[0]] else {
       throw TrainingError.imageCount(
@@ -104,8 +110,9 @@ struct IDXPart {
         images: imageFile, imageCount: images.shape[0], labels: labelFile,
         labelCount: labels.elements.count)
     }
+    let shape = imageShape
     return Dataset(
-      height: extents[0], width: extents[1], channels: 1, pixels: images.elements,
+      height: shape[0], width: shape[1], channels: shape[2], pixels: images.elements,
       labels: labels.elements)
   }
 }

@@ -11,14 +11,13 @@ public struct LabelledData: Hashable, Sendable {
   public let test: Dataset
   /// Labels are 0 ..< `classes`.
   public let classes: Int
-  /// That of the training samples, for both parts.
+  /// That of the training samples without their padding, for both parts.
   public let normalization: Normalization
 
   public init(training: Dataset, test: Dataset, classes: Int) {
-    self.training = training
-    self.test = test
-    self.classes = classes
-    normalization = Normalization(of: training.pixels)
+    self.init(
+      training: training, test: test, classes: classes,
+      normalization: Normalization(of: training.pixels))
   }
 
   /// Reads the data, or makes it.
@@ -31,15 +30,29 @@ public struct LabelledData: Hashable, Sendable {
     _ configuration: DataConfiguration, seed: UInt64, memory: Int? = nil
   ) throws {
     let memory = memory ?? availableMemory
-    switch configuration.kind {
-    case .synthetic:
-      self = try .synthetic(configuration, seed: seed, memory: memory)
-    case .fashionMNIST, .idx:
-      self = try LabelledData(idx: configuration, memory: memory)
-    }
+    let data =
+      switch configuration.kind {
+      case .synthetic:
+        try LabelledData.synthetic(configuration, seed: seed, memory: memory)
+      case .fashionMNIST, .idx:
+        try LabelledData(idx: configuration, memory: memory)
+      }
+    self.init(
+      training: data.training.padded(by: configuration.padding),
+      test: data.test.padded(by: configuration.padding), classes: data.classes,
+      normalization: data.normalization)
   }
 
-  /// Four files named as MNIST's are, each plain or with `.gz`; images of any extents.
+  private init(
+    training: Dataset, test: Dataset, classes: Int, normalization: Normalization
+  ) {
+    self.training = training
+    self.test = test
+    self.classes = classes
+    self.normalization = normalization
+  }
+
+  /// Four files named as MNIST's are, each plain or with `.gz`; images of any extents, and maybe of several channels.
   ///
   /// All headers are read before any of the data: what does not fit costs nothing.
   private init(idx configuration: DataConfiguration, memory: Int) throws {

@@ -64,8 +64,13 @@ extension LabelledData {
 }
 
 extension DataConfiguration {
-  /// [height, width, channels]
+  /// [height, width, channels], without the padding.
   var syntheticShape: [Int] { [height, width, channels] }
+
+  /// [height, width, channels] with the padding, of images of this shape without it.
+  func padded(_ shape: [Int]) -> [Int] {
+    [shape[0] + 2 * padding, shape[1] + 2 * padding, shape[2]]
+  }
 }
 
 /// What the samples of one class have in common.

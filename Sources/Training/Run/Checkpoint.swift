@@ -1,6 +1,6 @@
 import Formats
 import Foundation
-import Kernels
+import Graph
 
 /// How far a run has got, to the step.
 struct RunProgress: Hashable, Codable, Sendable {
@@ -37,34 +37,41 @@ struct RunProgress: Hashable, Codable, Sendable {
 }
 
 /// All that a run needs to go on as if it had never stopped, in one safetensors file:
-/// `parameters/…`, `state/…` and `optimizer/…`, and in the metadata the progress, the configuration, and a checksum of
+/// `parameters/…`, `state/…` and `optimizer/…`, of float32 or float64 as `training.precision` says, and in the metadata the progress, the configuration, and a checksum of
 /// everything else.
 ///
 /// One file, so that one rename makes it whole: a crash at any moment leaves the checkpoint before.
 struct Checkpoint {
   var progress: RunProgress
   var configuration: TrainingConfiguration
-  var tensors: [(name: String, value: Tensor<Float>)]
+  var tensors: [Safetensors.NamedTensor]
 
   private static let format = "convoy checkpoint 3"
   private static let checksumKey = "checksum"
 
-  init(
-    progress: RunProgress, configuration: TrainingConfiguration, network: Network,
-    optimizer: any GradientOptimizer
-  ) {
+  init(progress: RunProgress, configuration: TrainingConfiguration, network: NetworkSteps) {
     self.progress = progress
     self.configuration = configuration
-    tensors =
-      network.parameters.map { ("parameters/" + $0.name, $0.value) }
-      + network.state.map { ("state/" + $0.name, $0.value) }
-      + optimizer.state.map { ("optimizer/" + $0.name, $0.value) }
+    tensors = network.tensors.map { namedTensor(Self.name($0), $0) }
+    if configuration.optimizer.kind == .adam {
+      let steps = Float(min(progress.step, 1 << 24))
+      tensors.append(.init(name: Self.stepsName, shape: [], elements: .float32([steps])))
+    }
+  }
+
+  /// The number of steps is part of what Adam remembers.
+  private static let stepsName = "optimizer/adam.steps"
+
+  /// What a tensor of a network is called in the file.
+  private static func name(_ tensor: NetworkSteps.Named) -> String {
+    if case .parameter = tensor.kind { return "parameters/\(tensor.name)" }
+    return (tensor.isOptimizers ? "optimizer/" : "state/") + tensor.name
   }
 
   /// - Throws: `FormatError`, if the file is no whole safetensors file, or more than memory;
   ///   `TrainingError.checkpointOfOtherRun`, if it is no checkpoint; `.checkpointDamaged`, if it is not as it was written.
   init(path: String) throws {
-    // Its elements are held twice, as they are read and as tensors.
+    // Its elements are held twice, as they are read and in the network.
     let file = try Safetensors(path: path, memory: availableMemory / 2)
     guard file.metadata["format"] == Self.format, let checksum = file.metadata[Self.checksumKey]
     else { throw Self.foreign(path) }
@@ -77,13 +84,7 @@ struct Checkpoint {
     else { throw Self.foreign(path) }
     self.progress = progress
     configuration = try TrainingConfiguration(yaml: yaml, source: path)
-    tensors = try file.tensors.map { tensor in
-      guard case .float32(let elements) = tensor.elements else {
-        throw TrainingError.checkpointOfOtherRun(
-          path: path, problem: "tensor '\(tensor.name)' is not of float32")
-      }
-      return (tensor.name, Tensor(shape: tensor.shape, elements: elements))
-    }
+    tensors = file.tensors
   }
 
   private static func foreign(_ path: String) -> TrainingError {
@@ -111,7 +112,7 @@ struct Checkpoint {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     var file = Safetensors(
-      tensors: tensors.map(namedTensor),
+      tensors: tensors,
       metadata: [
         "format": Self.format, "step": "\(progress.step)", "epoch": "\(progress.epoch)",
         "seed": "\(configuration.seed)", "configuration": configuration.yaml,
@@ -122,41 +123,48 @@ struct Checkpoint {
   }
 
   /// Puts everything back; `path` is for errors.
-  func restore(
-    _ network: Network, _ optimizer: inout any GradientOptimizer, path: String
-  ) throws {
-    let values = Dictionary(tensors.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
-    for (prefix, parameters) in [("parameters/", network.parameters), ("state/", network.state)] {
-      for parameter in parameters {
-        guard let value = values[prefix + parameter.name] else {
-          throw TrainingError.checkpointOfOtherRun(
-            path: path, problem: "it has no tensor '\(prefix + parameter.name)'")
-        }
-        guard value.shape == parameter.value.shape else {
-          throw TrainingError.checkpointOfOtherRun(
-            path: path,
-            problem: "tensor '\(prefix + parameter.name)' has shape \(value.shape), but the "
-              + "network needs \(parameter.value.shape)")
-        }
-        parameter.value = value
+  func restore(_ network: NetworkSteps, path: String) throws {
+    let values = Dictionary(tensors.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+    for tensor in network.tensors {
+      let name = Self.name(tensor)
+      guard let value = values[name] else {
+        throw TrainingError.checkpointOfOtherRun(
+          path: path, problem: "it has no tensor '\(name)'")
+      }
+      guard value.shape == tensor.value.shape else {
+        throw TrainingError.checkpointOfOtherRun(
+          path: path,
+          problem: "tensor '\(name)' has shape \(value.shape), but the network needs "
+            + "\(tensor.value.shape)")
+      }
+      guard Self.type(of: value.elements) == tensor.value.type else {
+        throw TrainingError.checkpointOfOtherRun(
+          path: path, problem: "tensor '\(name)' is not of \(tensor.value.type.rawValue)")
       }
     }
-    let state = tensors.filter { $0.name.hasPrefix("optimizer/") }.map {
-      (String($0.name.dropFirst("optimizer/".count)), $0.value)
+    for tensor in network.tensors { (values[Self.name(tensor)]?.elements).map(tensor.set) }
+  }
+
+  private static func type(of elements: Safetensors.Elements) -> ElementType {
+    switch elements {
+    case .float32: .float32
+    case .float64: .float64
+    case .int64: .int64
+    case .uint8: .uint8
     }
-    try optimizer.restore(
-      Dictionary(state, uniquingKeysWith: { $1 }), parameters: network.parameters)
   }
 }
 
 /// The trained network for others to load: parameters and running statistics by their names.
-func writeWeights(_ network: Network, model: ModelConfiguration, to path: String) throws {
+func writeWeights(_ network: NetworkSteps, model: ModelConfiguration, to path: String) throws {
   try Safetensors(
-    tensors: (network.parameters + network.state).map { namedTensor($0.name, $0.value) },
+    tensors: network.tensors.filter { !$0.isOptimizers }.map { namedTensor($0.name, $0) },
     metadata: ["form": model.form, "compression": "\(model.compression)"]
   ).write(to: path)
 }
 
-private func namedTensor(_ name: String, _ value: Tensor<Float>) -> Safetensors.NamedTensor {
-  Safetensors.NamedTensor(name: name, shape: value.shape, elements: .float32(value.elements))
+private func namedTensor(
+  _ name: String, _ tensor: NetworkSteps.Named
+) -> Safetensors.NamedTensor {
+  Safetensors.NamedTensor(name: name, shape: tensor.value.shape, elements: tensor.elements)
 }

@@ -20,6 +20,7 @@ import Logging
 /// - Parameters:
 ///   - startsIfNew: whether, where `resume` holds no run, one is started there.
 ///   - context: the kernels that compute; equal on all ranks.
+///   - recorder: gets recordings of the first steps of this call, on every rank.
 ///   - logger: gets what people may want to know but no caller needs to act on.
 ///   - observe: called on rank 0 at every event; what it throws ends the run.
 ///   - shouldStop: asked on every rank once a step; a step ends on all ranks or on none.
@@ -29,7 +30,7 @@ import Logging
 ///   ends the call on all ranks: see `CollectiveError.failedElsewhere` and `isSameOnAllRanks`.
 public func train(
   _ configuration: TrainingConfiguration, communicator: any Communicator, resume: String? = nil,
-  startsIfNew: Bool = false, context: Context = .process,
+  startsIfNew: Bool = false, context: Context = .process, recorder: StepRecorder? = nil,
   logger: Logger = Logger(label: "convoy.training"),
   observe: (TrainingEvent) throws -> Void = { _ in },
   shouldStop: @escaping () -> Bool = { false }
@@ -53,10 +54,11 @@ public func train(
     }
     // Others may look at a slower copy of the file system.
     try withUnsafeMutableBytes(of: &isResuming) { try communicator.broadcast($0, root: 0) }
-    let material = try Trainer.load(configuration, communicator)
+    let data = try Trainer.load(configuration, communicator)
     trainer = try Trainer(
-      configuration, material, folder: folder, isResuming: isResuming != 0,
-      communicator: communicator, context: context, logger: logger, shouldStop: shouldStop)
+      configuration, data, folder: folder, isResuming: isResuming != 0,
+      communicator: communicator, context: context, recorder: recorder, logger: logger,
+      shouldStop: shouldStop)
   } catch {
     // A run that never started leaves nothing.
     lock = nil

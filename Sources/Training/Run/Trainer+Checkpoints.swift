@@ -9,18 +9,16 @@ extension Trainer {
     guard lastCheckpoint != progress else { return }
     enter("write a checkpoint")
     // The loss was finite before the update; a step that went wrong must not replace a good state.
-    for parameter in network.parameters
-    where !parameter.value.withElements({ $0.allSatisfy(\.isFinite) }) {
+    if let name = network.firstNonFiniteParameter {
       throw TrainingError.nonFiniteParameter(
-        name: parameter.name, step: progress.step, epoch: progress.epoch)
+        name: name, step: progress.step, epoch: progress.epoch)
     }
     lastCheckpoint = progress
     guard communicator.rank == 0 else { return }
     try metrics?.synchronize()
     let path = folder.checkpoint(step: progress.step)
-    try Checkpoint(
-      progress: progress, configuration: configuration, network: network, optimizer: optimizer
-    ).write(to: path)
+    try Checkpoint(progress: progress, configuration: configuration, network: network)
+      .write(to: path)
     removeOldCheckpoints()
     logger.debug("checkpoint \(path)")
     try observe(.checkpoint(step: progress.step, path: path))

@@ -1,41 +1,52 @@
 import Collectives
+import Execution
 import Kernels
-import Partitioning
 
-/// How the ranks share the images of a step.
+/// How the ranks share the images of a step, and what that takes of memory.
 extension Trainer {
-  /// How the ranks share images, as rank 0 finds it best.
-  static func sharding(
-    _ configuration: TrainingConfiguration, _ material: (data: LabelledData, network: Network),
-    _ optimizer: any GradientOptimizer, _ communicator: any Communicator, _ context: Context
-  ) throws -> Sharding {
-    let ranks = communicator.size
-    guard configuration.training.parallelism == .auto else {
-      return Sharding(batch: ranks, rows: 1)
+  /// The network as it starts, on every rank; how the ranks share the images is as rank 0 finds it best.
+  static func network(
+    _ configuration: TrainingConfiguration, _ data: LabelledData, _ sampling: Sampling,
+    _ communicator: any Communicator, _ context: Context
+  ) throws -> NetworkSteps {
+    let images = data.training
+    var programs = configuration.stepPrograms(
+      extents: [images.height, images.width], channels: images.channels, classes: data.classes,
+      ranks: communicator.size, context: context)
+    if configuration.training.parallelism == .auto {
+      var rows = try communicator.together {
+        guard communicator.rank == 0 else { return 1 }
+        return try programs.bestSharding(
+          samples: sampling.batch(0).count, memory: configuration.training.memory?.bytes
+        ).rows
+      }
+      try withUnsafeMutableBytes(of: &rows) { try communicator.broadcast($0, root: 0) }
+      programs.sharding = Sharding(batch: communicator.size / rows, rows: rows)
     }
-    let images = material.data.training
-    var rows = try communicator.together {
-      guard communicator.rank == 0 else { return 1 }
-      return try ShardingSearch(
-        network: material.network,
-        images: [min(configuration.training.batchSize, images.count)] + images.imageShape,
-        ranks: ranks, memory: configuration.training.memory?.bytes,
-        stateCount: optimizer.state.reduce(0) { $0 + $1.value.count }, context: context
-      ).best().sharding.rows
+    return try communicator.together {
+      try NetworkSteps(
+        programs, seed: configuration.seed, communicator: communicator, meter: MemoryMeter())
     }
-    try withUnsafeMutableBytes(of: &rows) { try communicator.broadcast($0, root: 0) }
-    return Sharding(batch: ranks / rows, rows: rows)
   }
 
-  /// This rank's part of the step's images, and the layout that it is a part of; whole samples need
-  /// none.
-  func input(_ order: [Int]) -> (images: Tensor<Float>, layout: Layout?) {
-    let batch = sampling.batch(progress.epochStep)
-    let layout = sharding.layout(of: [batch.count] + data.training.imageShape)
-    let box = layout.box(of: communicator.rank).ranges
-    let samples = batch.lowerBound + box[0].lowerBound..<batch.lowerBound + box[0].upperBound
-    let images = data.training.images(
-      order[samples], rows: box[1], normalization: data.normalization)
-    return (images, sharding.isDataParallel ? nil : layout)
+  /// - Parameters:
+  ///   - sharing: ranks that share this machine's memory.
+  ///   - limitBytes: per rank; by default its share.
+  /// - Throws: `TrainingError.notEnoughHostMemory`, for an allocation that fails would end the process
+  ///   without a word.
+  static func requireMemory(
+    _ programs: StepPrograms, rank: Int, sharing: Int, step: Int, evaluation: Int,
+    limitBytes: Int? = nil
+  ) throws {
+    let available = limitBytes ?? HostMemory.limitBytes / sharing
+    let passes: [(String, NetworkMode, Int)] = [
+      ("training step", .training, step), ("evaluation", .evaluation, evaluation),
+    ]
+    for (name, mode, samples) in passes {
+      let needed = try programs.peakBytes(mode, samples: samples, rank: rank)
+      guard needed > available else { continue }
+      throw TrainingError.notEnoughHostMemory(
+        pass: name, needed: needed, available: available, sharing: sharing)
+    }
   }
 }

@@ -12,27 +12,25 @@ struct Trainer {
   let context: Context
   let logger: Logger
   let data: LabelledData
-  let network: Network
+  let network: NetworkSteps
   let sampling: Sampling
   let schedule: Schedule
-  let sharding: Sharding
-  var optimizer: any GradientOptimizer
   var progress: RunProgress
   /// On rank 0.
   private(set) var metrics: MetricsFile?
-  private var gradientSum: GradientSum
   private let firstStep: Int
   /// What the last checkpoint holds.
   var lastCheckpoint: RunProgress?
   private var isStopAsked = false
   private let shouldStop: () -> Bool
+  private let recorder: StepRecorder?
   private var lastEpoch: EpochRecord?
 
   /// Makes the run folder a run and, if resuming, puts back the last checkpoint.
   init(
-    _ configuration: TrainingConfiguration, _ material: (data: LabelledData, network: Network),
-    folder: RunFolder, isResuming: Bool, communicator: any Communicator, context: Context,
-    logger: Logger, shouldStop: @escaping () -> Bool
+    _ configuration: TrainingConfiguration, _ data: LabelledData, folder: RunFolder,
+    isResuming: Bool, communicator: any Communicator, context: Context,
+    recorder: StepRecorder? = nil, logger: Logger, shouldStop: @escaping () -> Bool
   ) throws {
     self.configuration = configuration
     self.folder = folder
@@ -40,15 +38,14 @@ struct Trainer {
     self.context = context
     self.logger = logger
     self.shouldStop = shouldStop
-    let (data, network) = material
+    self.recorder = recorder
     self.data = data
-    self.network = network
     sampling = Sampling(count: data.training.count, configuration.training)
     schedule = Schedule(configuration, stepsPerEpoch: sampling.batches)
-    gradientSum = GradientSum(network.parameters)
-    var optimizer = configuration.optimizer.makeOptimizer(network.parameters)
     var progress = RunProgress()
-    let sampling = sampling
+    let (sampling, test) = (sampling, data.test.count)
+    let network = try Self.network(configuration, data, sampling, communicator, context)
+    self.network = network
     if isResuming,
       let step = try Self.lastCheckpoint(
         folder, configuration, sampling, communicator, logger)
@@ -58,23 +55,19 @@ struct Trainer {
         let checkpoint = try Checkpoint(path: path)
         try folder.requireSameRun(configuration, as: checkpoint.configuration)
         try checkpoint.requireProgress(sampling, step: step, path: path)
-        try checkpoint.restore(network, &optimizer, path: path)
+        try checkpoint.restore(network, path: path)
         return checkpoint.progress
       }
       lastCheckpoint = progress
     }
-    sharding = try Self.sharding(configuration, material, optimizer, communicator, context)
-    let floor = StepFloor(
-      network, stateCount: optimizer.state.reduce(0) { $0 + $1.value.count })
-    let step = ([sampling.batch(0).count] + data.training.imageShape, sharding)
-    let test = [min(sampling.batchSize, data.test.count)] + data.test.imageShape
     try communicator.together {
-      try Self.requireMemory(floor, step: step, evaluation: test, communicator: communicator)
+      try Self.requireMemory(
+        network.programs, rank: communicator.rank, sharing: communicator.ranksOnHost,
+        step: sampling.batch(0).count, evaluation: min(sampling.batchSize, test))
     }
     if communicator.rank == 0 && configuration.training.parallelism == .auto {
-      logger.info("parallelism: \(sharding)")
+      logger.info("parallelism: \(network.sharding)")
     }
-    self.optimizer = optimizer
     self.progress = progress
     firstStep = progress.step
     metrics = try communicator.together {
@@ -93,19 +86,14 @@ struct Trainer {
     for case .epoch(let record) in metrics?.records ?? [] { lastEpoch = record }
   }
 
-  /// The data and the network as it starts, on every rank.
+  /// The data, on every rank.
   static func load(
     _ configuration: TrainingConfiguration, _ communicator: any Communicator
-  ) throws -> (data: LabelledData, network: Network) {
+  ) throws -> LabelledData {
     communicator.enter(CollectiveStep(number: 0, description: "read the data"))
     defer { communicator.enter(CollectiveStep(number: 0, description: "prepare the run")) }
     return try communicator.together {
-      let data = try LabelledData(configuration.data, seed: configuration.seed)
-      let images = data.training
-      let network = try Network(
-        configuration.model, height: images.height, width: images.width,
-        channels: images.channels, classes: data.classes, seed: configuration.seed)
-      return (data, network)
+      try LabelledData(configuration.data, seed: configuration.seed)
     }
   }
 
@@ -163,45 +151,34 @@ struct Trainer {
   ) throws {
     let clock = ContinuousClock()
     let start = clock.now
-    let shard = sampling.shard(
-      batch: progress.epochStep, rank: communicator.rank, ranks: communicator.size)
-    enter("forward", of: progress.step + 1)
-    let input = input(order)
-    network.resetGradients()
-    let (logits, pullback) = try network.forward(
-      input.images,
-      Pass(
-        isTraining: true, communicator: communicator, context: context, sharding: input.layout))
-    let loss = try softmaxCrossEntropy(
-      logits: logits, labels: order[shard].map { Int(data.training.labels[$0]) })
-    enter("backward", of: progress.step + 1)
-    _ = try pullback(loss.gradient)
-    enter("sum of the gradients", of: progress.step + 1)
-    let sum = try gradientSum.reduce(
-      network.parameters,
-      .init(
-        lossSum: loss.sum, samples: shard.count, correct: loss.correct,
-        stopping: shouldStop() ? 1 : 0),
-      communicator: communicator)
-    enter("update", of: progress.step + 1)
-
+    let batch = sampling.batch(progress.epochStep)
+    enter("train", of: progress.step + 1)
     let learningRate = schedule.learningRate(step: progress.step)
+    network.isRecording = progress.step - firstStep < recorder?.steps ?? 0
+    let sum = try network.train(
+      batch.count, learningRate: Double(learningRate), step: progress.step + 1,
+      isStopping: shouldStop()
+    ) { images, labels in
+      let part = network.part(of: batch.count)
+      data.training.write(
+        part.ranges[0].map { order[batch.lowerBound + $0] }, rows: part.ranges[1],
+        normalization: data.normalization, images: images, labels: labels)
+    }
     let seconds = (clock.now - start) / .seconds(1)
     let record = StepRecord(
-      step: progress.step + 1, epoch: progress.epoch, loss: sum.lossSum / Double(sum.samples),
+      step: progress.step + 1, epoch: progress.epoch, loss: sum.loss / Double(batch.count),
       learningRate: learningRate,
-      imagesPerSecond: Double(sum.samples) / max(seconds, .leastNormalMagnitude), seconds: seconds)
-    // Before anything is written down or updated; all ranks see the same sum.
+      imagesPerSecond: Double(batch.count) / max(seconds, .leastNormalMagnitude), seconds: seconds)
+    // Before anything is written down; all ranks see the same sum.
     guard record.loss.isFinite else {
       throw TrainingError.nonFiniteLoss(
         step: record.step, epoch: record.epoch, loss: record.loss,
         learningRate: learningRate)
     }
-    optimizer.update(network.parameters, learningRate: learningRate)
     progress.step += 1
     progress.epochStep += 1
-    progress.lossSum += sum.lossSum
-    progress.samples += sum.samples
+    progress.lossSum += sum.loss
+    progress.samples += batch.count
     progress.correct += sum.correct
     progress.seconds += (clock.now - start) / .seconds(1)
     isStopAsked = sum.stopping > 0
@@ -209,6 +186,22 @@ struct Trainer {
       try metrics?.append(.step(record))
       try observe(.step(record))
     }
+    if network.isRecording { try describe(step: progress.step, batch: batch.count) }
+  }
+
+  /// Hands on what was recorded of a step.
+  private func describe(step: Int, batch: Int) throws {
+    guard let recorder, let measurement = network.measurement else { return }
+    enter("describe a step")
+    let made = try network.programs.graph(.training, samples: batch)
+    // What comes after all nodes puts away what they have made, most of it by the update.
+    let owners =
+      made.owners(of: try network.programs.step(.training, samples: batch)) + [.update]
+    try recorder.record(
+      StepRecording(
+        step: step, program: measurement.program, layers: made.layers.map(\.name), owners: owners,
+        timeline: measurement.timeline, receivedBytes: measurement.receivedBytes,
+        peakBytes: measurement.peakBytes))
   }
 
   /// Tests the network and writes down the epoch, or what there is of it; unless a rank is asked to stop.
@@ -241,26 +234,20 @@ struct Trainer {
   /// Mean loss and accuracy over the test samples; nil if a rank is asked to stop meanwhile.
   private func evaluate() throws -> (loss: Double, accuracy: Double)? {
     let sampling = Sampling(count: data.test.count, batchSize: self.sampling.batchSize)
-    var sums = [0.0, 0, 0, 0]
+    var (loss, correct) = (0.0, 0)
     for batch in 0..<sampling.batches {
-      if shouldStop() {
-        sums[3] = 1
-        break
+      let samples = sampling.batch(batch)
+      let sums = try network.evaluate(samples.count, isStopping: shouldStop()) { images, labels in
+        let part = network.part(of: samples.count)
+        data.test.write(
+          part.ranges[0].map { samples.lowerBound + $0 }, rows: part.ranges[1],
+          normalization: data.normalization, images: images, labels: labels)
       }
-      let shard = sampling.shard(
-        batch: batch, rank: communicator.rank, ranks: communicator.size)
-      // Running statistics need no other rank.
-      guard !shard.isEmpty else { continue }
-      let (images, labels) = data.test.batch(shard, normalization: data.normalization)
-      let (logits, _) = try network.forward(
-        images, Pass(isTraining: false, communicator: communicator, context: context))
-      let loss = try softmaxCrossEntropy(logits: logits, labels: labels)
-      sums[0] += loss.sum
-      sums[1] += Double(loss.correct)
-      sums[2] += Double(shard.count)
+      if sums.stopping > 0 { return nil }
+      loss += sums.loss
+      correct += sums.correct
     }
-    try sums.withUnsafeMutableBufferPointer { try communicator.allReduce($0) }
-    return sums[3] > 0 ? nil : (sums[0] / sums[2], sums[1] / sums[2])
+    return (loss / Double(sampling.count), Double(correct) / Double(sampling.count))
   }
 
   /// Says what this rank does now, after the steps that are done or in the one that is not.
@@ -270,7 +257,8 @@ struct Trainer {
 
   private var overview: RunOverview {
     RunOverview(
-      folder: folder.path, ranks: communicator.size, threads: ThreadPool.count, sharding: sharding,
+      folder: folder.path, ranks: communicator.size, threads: ThreadPool.count,
+      sharding: network.sharding,
       parameterCount: network.parameterCount,
       trainingSamples: data.training.count, testSamples: data.test.count,
       stepsPerEpoch: sampling.batches, batchSize: sampling.batchSize, firstStep: firstStep,
@@ -289,20 +277,5 @@ struct Trainer {
       epochs: progress.completedEpochs, trainLoss: values[0],
       testLoss: values[1], testAccuracy: values[2], imagesPerSecond: values[3],
       folder: folder.path, metrics: folder.metrics, plot: folder.plot, weights: folder.weights)
-  }
-}
-
-extension OptimizerConfiguration {
-  /// An optimizer that has made no step.
-  func makeOptimizer(_ parameters: [Parameter]) -> any GradientOptimizer {
-    switch kind {
-    case .sgd:
-      StochasticGradientDescent(
-        parameters: parameters, momentum: Float(momentum), weightDecay: Float(weightDecay))
-    case .adam:
-      Adam(
-        parameters: parameters, beta1: beta1, beta2: beta2, epsilon: epsilon,
-        weightDecay: Float(weightDecay))
-    }
   }
 }

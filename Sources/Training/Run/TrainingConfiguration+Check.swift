@@ -1,4 +1,4 @@
-import Partitioning
+import Graph
 
 extension TrainingConfiguration {
   /// Refuses, before anything is written or computed, what no run could be made of: data that are not there, an
@@ -12,19 +12,12 @@ extension TrainingConfiguration {
   ///
   /// - Throws: `TrainingError`, `NetworkError`, `FormatError`.
   public func check() throws {
-    if let other = model.otherThanDemo {
-      throw TrainingError.notTrainable(key: other.key, value: other.value)
-    }
     let outline = try DataOutline(data)
-    let shape = outline.imageShape
-    // How many classes there are is in the labels, and does not matter here.
-    let network = try Network(
-      model, height: shape[0], width: shape[1], channels: shape[2], classes: 2, seed: seed)
-    try requireBatches(network, outline)
+    try requireBatches(outline)
   }
 
   /// - Throws: `TrainingError.noWholeBatch`, `.batchTooSmall`.
-  func requireBatches(_ network: Network, _ outline: DataOutline) throws {
+  func requireBatches(_ outline: DataOutline) throws {
     let sampling = Sampling(count: outline.trainingSamples, training)
     guard sampling.batches > 0 else {
       throw TrainingError.noWholeBatch(
@@ -34,10 +27,14 @@ extension TrainingConfiguration {
     let isWhole = training.maxSteps ?? .max >= sampling.batches
     for batch in [0] + (isWhole ? [sampling.batches - 1] : []) {
       let samples = sampling.batch(batch).count
-      guard
-        let few = try network.fewestBatchValues(images: [samples] + outline.imageShape),
-        few.values < BatchNormalization.fewestValues
-      else { continue }
+      // How many classes there are is in the labels, and does not matter here.
+      let shape = outline.imageShape
+      let made = try model.description(for: Array(shape.dropLast())).graph(
+        NetworkInput(batch: samples, extents: Array(shape.dropLast()), channels: shape.last ?? 1),
+        classes: 2, mode: .training)
+      guard let few = made.fewestBatchValues, few.values < NetworkGraph.fewestBatchValues else {
+        continue
+      }
       throw TrainingError.batchTooSmall(
         layer: few.layer, values: few.values, batch: samples, isLast: batch > 0,
         batchSize: training.batchSize, samples: outline.trainingSamples)
@@ -45,22 +42,27 @@ extension TrainingConfiguration {
   }
 }
 
-extension Network {
+extension NetworkGraph {
+  /// How many values per channel a layer's batch statistics are over.
+  struct BatchValues: Hashable {
+    let layer: String
+    let values: Int
+  }
+
+  /// A variance needs two values.
+  static let fewestBatchValues = 2
+
   /// The layer whose batch statistics are over the fewest values per channel, of all ranks together; `nil` where no
   /// layer has any.
-  ///
-  /// - Parameter images: [batch, height, width, channels]
-  func fewestBatchValues(images: [Int]) throws -> (layer: String, values: Int)? {
-    var layout = Sharding(batch: 1, rows: 1).layout(of: images)
-    var fewest: (layer: String, values: Int)?
+  var fewestBatchValues: BatchValues? {
+    var fewest: BatchValues?
     for layer in layers {
-      let normalization =
-        layer as? BatchNormalization ?? (layer as? NormalizedMaxPool)?.normalization
-      let values = layout.shape.dropLast().reduce(1, *)
-      if let normalization, values < fewest?.values ?? .max {
-        fewest = (normalization.name, values)
+      for node in graph.nodes[layer.nodes] {
+        guard let moments = node.operation.base as? Operators.RunningMoments,
+          moments.count < fewest?.values ?? .max
+        else { continue }
+        fewest = BatchValues(layer: layer.name, values: moments.count)
       }
-      layout = try layer.outputLayout(layout)
     }
     return fewest
   }

@@ -11,9 +11,9 @@ extension TrainingError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unreadableConfiguration, .malformedConfiguration, .malformedOverride, .unknownKey,
-      .invalidValue, .missingSetting, .unknownLayer, .notTrainable, .notASection:
+      .invalidValue, .missingSetting, .unknownLayer, .notASection:
       configurationProblem
-    case .missingData, .missingDataPath, .noImages, .severalChannels, .imageCount, .extentsDiffer,
+    case .missingData, .missingDataPath, .noImages, .imageExtents, .imageCount, .extentsDiffer,
       .tooFewClasses, .syntheticTooLarge, .noWholeBatch, .batchTooSmall:
       dataProblem
     default:
@@ -44,11 +44,6 @@ extension TrainingError: CustomStringConvertible {
       \(printable(source)): \(printable(key)): there is no layer '\(printable(layer))'; did you mean \
       '\(nearest)'?
       """
-    case .notTrainable(let key, let value):
-      """
-      \(key) is \(value), which can be described ('convoy describe') but not trained yet; for training \
-      leave \(key) out, which trains the demo network
-      """
     case .notASection(let section, let value, let source, let keys):
       """
       \(printable(source)): '\(section)' is a section and cannot be \(printable(value)); set one of its keys: \
@@ -69,10 +64,10 @@ extension TrainingError: CustomStringConvertible {
       "data.path is not set; data.kind idx needs the folder of the IDX files"
     case .noImages(let file, let shape):
       "\(printable(file)): holds no images (shape \(shape)); expected at least one, of at least one pixel"
-    case .severalChannels(let file, let shape):
+    case .imageExtents(let file, let shape):
       """
-      \(printable(file)): holds \(shape[0]) images of \(extents(Array(shape.dropFirst()))); expected three extents, \
-      images × height × width: only images of one channel are read, so convert them to shades of grey
+      \(printable(file)): has the extents \(extents(shape)); expected images × height × width, or \
+      images × height × width × channels with at most \(IDXPart.channels.upperBound) channels, which come last
       """
     case .imageCount(let images, let imageCount, let labels, let labelCount):
       "\(printable(images)) has \(imageCount) images, but \(printable(labels)) has \(labelCount) labels; expected as many"
@@ -151,13 +146,13 @@ extension TrainingError: CustomStringConvertible {
       """
     case .notEnoughMemory(let needed, let memory, let ranks):
       """
-      a step on \(ranks) rank\(ranks == 1 ? "" : "s") needs about \(megabytes(needed)) a rank, but \
+      a step on \(ranks) rank\(ranks == 1 ? "" : "s") needs \(megabytes(needed)) a rank, but \
       training.memory is \(megabytes(memory)); use more ranks, a smaller training.batchSize or \
       training.checkpointing recompute, or raise the limit
       """
     case .notEnoughHostMemory(let pass, let needed, let available, let sharing):
       """
-      a\(pass.hasPrefix("e") ? "n" : "") \(pass) needs more than \(megabytes(needed)) a rank, but \
+      a\(pass.hasPrefix("e") ? "n" : "") \(pass) needs \(megabytes(needed)) a rank, but \
       \(sharing == 1 ? "this machine has" : "each of the \(sharing) ranks on this machine has") \
       \(megabytes(available)); use a smaller training.batchSize, or more machines
       """

@@ -8,7 +8,8 @@
 ///   print(error)  // --set: there is no key 'training.epoch'; did you mean 'training.epochs'?
 /// }
 /// ```
-public enum TrainingError: Error, Hashable, Sendable {
+// Indirect: swiftc 6.3.1 makes code for a plain enum of these payloads that releases too much when an error is destroyed.
+public indirect enum TrainingError: Error, Hashable, Sendable {
   public enum Unreadable: Hashable, Sendable { case missing, denied, notText }
 
   /// What is wrong with a file of metrics.
@@ -40,16 +41,13 @@ public enum TrainingError: Error, Hashable, Sendable {
   /// A section was given a value.
   case notASection(section: String, value: String, source: String, keys: [String])
 
-  /// A network that can be described but not yet trained.
-  case notTrainable(key: String, value: String)
-
   // Data.
   /// A file of a data set is in its folder neither plain nor with `.gz`.
   case missingData(folder: String, file: String, isFashionMNIST: Bool)
   case missingDataPath
   case noImages(file: String, shape: [Int])
-  /// Images of more than one channel, or of whatever else has a fourth extent.
-  case severalChannels(file: String, shape: [Int])
+  /// Neither images × height × width nor images × height × width × channels.
+  case imageExtents(file: String, shape: [Int])
   case imageCount(images: String, imageCount: Int, labels: String, labelCount: Int)
   case extentsDiffer(training: String, trainingExtents: [Int], test: String, testExtents: [Int])
   case tooFewClasses(file: String, classes: Int)

@@ -58,6 +58,15 @@ import Testing
       yaml: "training:\n  maxSteps: -1\n",
       message: "run.yaml:2: training.maxSteps is -1; expected an integer of at least 1, or null"),
     Bad(
+      yaml: "data:\n  padding: 1025\n",
+      message: "run.yaml:2: data.padding is 1025; expected an integer from 0 to 1024"),
+    Bad(
+      overrides: ["data.padding=-1"],
+      message: "--set: data.padding is -1; expected an integer from 0 to 1024"),
+    Bad(
+      overrides: ["data.pad=1"],
+      message: "--set: there is no key 'data.pad'; did you mean 'data.padding'?"),
+    Bad(
       overrides: ["seed=-1"],
       message: "--set: seed is -1; expected an integer from 0 to 2^64 - 1"),
     Bad(
@@ -75,6 +84,12 @@ import Testing
     Bad(
       overrides: ["training.schedule=linear"],
       message: "--set: training.schedule is linear; expected one of constant, step, cosine"),
+    Bad(
+      overrides: ["training.precision=float16"],
+      message: "--set: training.precision is float16; expected one of float32, float64"),
+    Bad(
+      overrides: ["training.dtype=float64"],
+      message: "--set: there is no key 'training.dtype'; did you mean 'training.precision'?"),
     Bad(
       overrides: ["training.checkpointing=yes"],
       message: "--set: training.checkpointing is yes; expected one of keep, recompute"),

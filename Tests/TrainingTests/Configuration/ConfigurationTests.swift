@@ -16,6 +16,7 @@ import Testing
           path: null
           trainingSamples: 100
           testSamples: ~
+          padding: 2
           height: 8
           width: 9
           channels: 3
@@ -29,6 +30,7 @@ import Testing
           warmUpEpochs: 0.5
           stepEpochs: 3
           stepFactor: 0.2
+          precision: float64
           checkpointing: recompute
           checkpointSteps: 5
           parallelism: auto
@@ -47,6 +49,7 @@ import Testing
     expected.output = "runs/a b"
     expected.model = ModelConfiguration(form: "tk", compression: 0.25, checkpointing: .recompute)
     expected.data = DataConfiguration(kind: .synthetic, trainingSamples: 100)
+    expected.data.padding = 2
     (expected.data.height, expected.data.width) = (8, 9)
     (expected.data.channels, expected.data.classes) = (3, 4)
     expected.training.epochs = 7
@@ -57,6 +60,7 @@ import Testing
     expected.training.warmUpEpochs = 0.5
     expected.training.stepEpochs = 3
     expected.training.stepFactor = 0.2
+    expected.training.precision = .float64
     expected.training.checkpointSteps = 5
     expected.training.parallelism = .auto
     expected.training.memory = MemorySize(bytes: 3 << 29)
@@ -109,8 +113,12 @@ import Testing
   /// A resolved configuration read back is the same configuration.
   @Test(arguments: [
     [], ["model.form=dense"], ["optimizer.kind=adam", "optimizer.epsilon=1e-12"],
-    ["training.parallelism=auto", "training.memory=3GiB"], ["training.parallelism=AUTO"],
-    ["data.kind=synthetic", "data.height=12", "training.schedule=step", "training.stepFactor=0.3"],
+    ["training.parallelism=auto", "training.memory=3GiB"], ["training.precision=float64"],
+    ["training.parallelism=AUTO"],
+    [
+      "data.kind=synthetic", "data.padding=1024", "data.height=12", "training.schedule=step",
+      "training.stepFactor=0.3",
+    ],
     [#"output=a "quoted" \ path: {seed} # ü"#, "data.path=/x y/z", "seed=18446744073709551615"],
   ])
   func resolvedTextReadsBack(overrides: [String]) throws {
@@ -134,6 +142,7 @@ import Testing
           path: null
           trainingSamples: null
           testSamples: null
+          padding: 0
         training:
           epochs: 5
           batchSize: 128
@@ -141,6 +150,7 @@ import Testing
           maxSteps: null
           schedule: cosine
           warmUpEpochs: 0.0
+          precision: float32
           checkpointing: keep
           checkpointSteps: null
           parallelism: data
@@ -175,15 +185,17 @@ import Testing
     requested.optimizer.beta1 = 0.5
     #expect(requested.differences(from: saved).isEmpty)
     requested.model.form = "dense"
+    requested.training.precision = .float64
     requested.optimizer.learningRate = 0.1
     #expect(
       requested.differences(from: saved) == [
         .init(key: "model.form", saved: "cp", requested: "dense"),
+        .init(key: "training.precision", saved: "float32", requested: "float64"),
         .init(key: "optimizer.learningRate", saved: "0.05", requested: "0.1"),
       ])
   }
 
-  @Test func theExampleIsValid() throws {
+  @Test func theExamplesAreValid() throws {
     var root = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
     for _ in 1...4 { root.deleteLastPathComponent() }
     let configuration = try TrainingConfiguration(
@@ -191,5 +203,9 @@ import Testing
     #expect(configuration.data.kind == .fashionMNIST)
     #expect(configuration.model.form == "cp")
     #expect(configuration.training.epochs <= 5)
+    let resnet = try TrainingConfiguration(
+      file: root.appendingPathComponent("examples/fashion-resnet18.yaml").path)
+    #expect(resnet.model.network == .resnet18 && resnet.model.stem == .large)
+    #expect(resnet.data.padding == 2)
   }
 }

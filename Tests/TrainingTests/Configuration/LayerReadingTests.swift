@@ -171,26 +171,6 @@ import Testing
         ])
     }
   }
-
-  @Test func otherNetworksThanDemoCannotBeTrainedYet() throws {
-    for (override, key, value) in [
-      ("model.network=resnet20", "model.network", "resnet20"),
-      ("model.layers=[linear]", "model.layers", "a network of its own"),
-      ("model.factorize={conv2: dense}", "model.factorize", "a rule"),
-    ] {
-      let configuration = try TrainingConfiguration(
-        yaml: "data: {kind: synthetic}", source: "run.yaml", overrides: [override])
-      #expect(throws: TrainingError.notTrainable(key: key, value: value)) {
-        try configuration.check()
-      }
-    }
-    #expect(
-      "\(TrainingError.notTrainable(key: "model.network", value: "resnet20"))" == """
-        model.network is resnet20, which can be described ('convoy describe') but not trained yet; \
-        for training leave model.network out, which trains the demo network
-        """)
-  }
-
   /// Synthetic data, and such as are not there, are as the configuration says.
   @Test func extentsAndClassesComeFromTheData() throws {
     for kind in ["{kind: synthetic, ", "{kind: idx, path: /nowhere, ", "{kind: idx, "] {

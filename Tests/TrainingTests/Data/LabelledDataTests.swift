@@ -39,6 +39,35 @@ import Testing
     }
   }
 
+  /// A fourth extent is of channels, which come last; one channel may be written or not.
+  @Test func readsImagesOfSeveralChannels() throws {
+    try withTemporaryFolder { folder in
+      try writeFolder(folder)
+      try IDXFile(shape: [6, 2, 1, 3], elements: (0..<36).map { UInt8($0) })
+        .write(to: folder + "/train-images-idx3-ubyte")
+      try IDXFile(shape: [2, 2, 1, 3], elements: (100..<112).map { UInt8($0) })
+        .write(to: folder + "/t10k-images-idx3-ubyte")
+      var configuration = DataConfiguration(kind: .idx, path: folder)
+      let data = try LabelledData(configuration, seed: 0)
+      #expect(data.training.imageShape == [2, 1, 3] && data.test.imageShape == [2, 1, 3])
+      #expect(try DataOutline(configuration).imageShape == [2, 1, 3])
+      #expect(data.training.pixels == Array(0..<36))
+      let batch = data.training.batch(
+        [5], normalization: Normalization(mean: 0, standardDeviation: 1))
+      #expect(batch.images.shape == [1, 2, 1, 3])
+      #expect(batch.images.elements == (30..<36).map { Float(Double($0) / 255) })
+      configuration.padding = 1
+      #expect(try LabelledData(configuration, seed: 0).training.imageShape == [4, 3, 3])
+
+      try IDXFile(shape: [6, 2, 3, 1], elements: (0..<36).map { UInt8($0) })
+        .write(to: folder + "/train-images-idx3-ubyte")
+      try IDXFile(shape: [2, 2, 3], elements: (100..<112).map { UInt8($0) })
+        .write(to: folder + "/t10k-images-idx3-ubyte")
+      configuration.padding = 0
+      #expect(try LabelledData(configuration, seed: 0).training.imageShape == [2, 3, 1])
+    }
+  }
+
   /// Pixels and labels of both parts, 8 · 7 bytes, the order of the training samples, 6 · 8, and of the
   /// first two a copy, 2 · 7.
   @Test(arguments: [(nil, 104), (2, 118), (6, 104)] as [(Int?, Int)])
@@ -86,6 +115,47 @@ import Testing
       let empty = data.training.batch([], normalization: data.normalization)
       #expect(empty.images.shape == [0, 2, 3, 1])
       #expect(empty.labels.isEmpty)
+    }
+  }
+
+  /// Images of 2×3 pixels between two rows and columns of zeros, and any rows of them: what the unpadded images
+  /// give, and the number of the byte 0 everywhere else.
+  @Test func paddingIsZerosBeforeTheNormalisation() throws {
+    try withTemporaryFolder { folder in
+      try writeFolder(folder)
+      var configuration = DataConfiguration(kind: .idx, path: folder)
+      let plain = try LabelledData(configuration, seed: 0)
+      configuration.padding = 2
+      let padded = try LabelledData(configuration, seed: 0)
+      #expect(padded.normalization == plain.normalization)
+      #expect(padded.training.pixels == plain.training.pixels)
+      #expect(padded.training.imageShape == [6, 7, 1] && padded.training.imageSize == 42)
+      #expect(try DataOutline(configuration).imageShape == [6, 7, 1])
+      #expect(padded.test.imageShape == [6, 7, 1])
+      #expect(padded.training.first(2).imageShape == [6, 7, 1])
+
+      let zero = padded.normalization.table[0]
+      let inner = plain.training.batch([4, 0], normalization: plain.normalization).images
+      let whole = padded.training.batch([4, 0], normalization: padded.normalization)
+      #expect(whole.images.shape == [2, 6, 7, 1])
+      #expect(whole.labels == [1, 0])
+      var expected: [Float] = []
+      for sample in 0..<2 {
+        for (row, column) in (0..<42).map({ ($0 / 7, $0 % 7) }) {
+          let isInner = (2..<4).contains(row) && (2..<5).contains(column)
+          let place = sample * 6 + (row - 2) * 3 + column - 2
+          expected.append(isInner ? inner.elements[place] : zero)
+        }
+      }
+      #expect(whole.images.elements == expected)
+      for rows in [0..<0, 0..<2, 1..<3, 2..<4, 3..<6, 5..<6] {
+        let part = padded.training.images(
+          [4, 0], rows: rows, normalization: padded.normalization)
+        let parts = [0, 42].flatMap {
+          expected[$0 + 7 * rows.lowerBound..<$0 + 7 * rows.upperBound]
+        }
+        #expect(part.elements == parts)
+      }
     }
   }
 
@@ -139,10 +209,34 @@ import Testing
       try IDXFile(shape: [36], elements: Array(0..<36)).write(to: $0 + "/train-images-idx3-ubyte")
     },
     BadFolder(
-      what: "colours",
+      what: "five extents",
       message:
-        "FOLDER/train-images-idx3-ubyte: holds 6 images of 2×1×3; expected three extents, images × height × "
-        + "width: only images of one channel are read, so convert them to shades of grey"
+        "FOLDER/train-images-idx3-ubyte: has the extents 6×1×2×1×3; expected images × height "
+        + "× width, or images × height × width × channels with at most 1024 channels, which come last"
+    ) {
+      try IDXFile(shape: [6, 1, 2, 1, 3], elements: Array(0..<36))
+        .write(to: $0 + "/train-images-idx3-ubyte")
+    },
+    BadFolder(
+      what: "too many channels",
+      message:
+        "FOLDER/train-images-idx3-ubyte: has the extents 6×1×1×1025; expected images × height "
+        + "× width, or images × height × width × channels with at most 1024 channels, which come last"
+    ) {
+      try IDXFile(shape: [6, 1, 1, 1025], elements: [UInt8](repeating: 1, count: 6150))
+        .write(to: $0 + "/train-images-idx3-ubyte")
+    },
+    BadFolder(
+      what: "no channels",
+      message: "FOLDER/train-images-idx3-ubyte: holds no images (shape [6, 2, 3, 0]); expected at "
+        + "least one, of at least one pixel"
+    ) {
+      try IDXFile(shape: [6, 2, 3, 0], elements: []).write(to: $0 + "/train-images-idx3-ubyte")
+    },
+    BadFolder(
+      what: "channels in one part only",
+      message: "FOLDER/t10k-images-idx3-ubyte: the images are 2×3, but those of "
+        + "FOLDER/train-images-idx3-ubyte are 2×1×3; expected the same"
     ) {
       try IDXFile(shape: [6, 2, 1, 3], elements: Array(0..<36))
         .write(to: $0 + "/train-images-idx3-ubyte")
@@ -198,6 +292,9 @@ import Testing
     #expect(data.test.count == 10_000)
     #expect(data.classes == 10)
     #expect(data.training.imageShape == [28, 28, 1])
+    var padded = DataConfiguration()
+    padded.padding = 2
+    #expect(try DataOutline(padded).imageShape == [32, 32, 1])
     #expect(abs(data.normalization.mean - 0.2860) < 5e-5)
     #expect(abs(data.normalization.standardDeviation - 0.3530) < 5e-5)
     for label: UInt8 in 0..<10 { #expect(data.training.labels.count { $0 == label } == 6_000) }

@@ -24,6 +24,27 @@ import Testing
     }
   }
 
+  @Test func paddingGoesRoundEveryChannel() throws {
+    var configuration = DataConfiguration(kind: .synthetic, trainingSamples: 3, testSamples: 2)
+    (configuration.height, configuration.width, configuration.channels) = (5, 4, 3)
+    let plain = try LabelledData(configuration, seed: 1)
+    configuration.padding = 1
+    let padded = try LabelledData(configuration, seed: 1)
+    #expect(padded.test.imageShape == [7, 6, 3])
+    #expect(try DataOutline(configuration).imageShape == [7, 6, 3])
+    #expect(padded.normalization == plain.normalization)
+    let inner = plain.test.batch([1], normalization: plain.normalization).images.elements
+    let whole = padded.test.batch([1], normalization: padded.normalization).images.elements
+    for row in 0..<7 {
+      for place in 0..<18 {
+        let isInner = (1..<6).contains(row) && (3..<15).contains(place)
+        let expected =
+          isInner ? inner[(row - 1) * 12 + place - 3] : padded.normalization.table[0]
+        #expect(whole[row * 18 + place] == expected)
+      }
+    }
+  }
+
   @Test func aSampleDependsOnTheSeedAndItsIndexOnly() throws {
     let (small, large) = (try data(training: 10, test: 5), try data(training: 20, test: 9))
     #expect(small.training == large.training.first(10))

@@ -141,40 +141,6 @@ import Testing
     #expect(made.graph.sources.count { $0.kind == .state } == 40)
   }
 
-  /// The demo network's parameters, and how they begin, are those of the layers that train it.
-  @Test(arguments: ["cp", "tk", "rcp", "dense"]) func demoIsTheNetworkThatIsTrained(
-    form: String
-  ) throws {
-    let model = ModelConfiguration(form: form, compression: 0.1)
-    let network = try Network(
-      model, height: 28, width: 28, channels: 1, classes: 10, seed: 0)
-    let made = try Described.graph(
-      model.description(for: [28, 28]), extents: [28, 28], channels: 1)
-    #expect(made.parameterNames == network.parameters.map(\.name))
-    for parameter in network.parameters + network.state {
-      #expect(try made.shape(parameter.name) == parameter.value.shape, "\(parameter.name)")
-      let elements = parameter.value.elements
-      let mean = elements.reduce(0) { $0 + Double($1) } / Double(elements.count)
-      let variance =
-        elements.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) }
-        / Double(elements.count)
-      switch try #require(made.initializations[parameter.name]) {
-      case .constant(let number): #expect(elements.allSatisfy { Double($0) == number })
-      case .normal(let deviation):
-        // Five standard errors of a variance of so few numbers.
-        let error = 5 * (2 / Double(elements.count)).squareRoot()
-        #expect(abs(variance / (deviation * deviation) - 1) < error, "\(parameter.name)")
-      case .uniform: Issue.record("\(parameter.name) is normal in the demo network")
-      }
-    }
-    let decaying = Set(network.parameters.filter(\.decays).map(\.name))
-    for source in made.graph.sources {
-      guard case .parameter(let decays) = source.kind else { continue }
-      let name = made.graph[source.value].name
-      #expect(decays == decaying.contains(name), "\(name)")
-    }
-  }
-
   @Test func theStemFollowsFromTheExtents() {
     #expect(NetworkDescription.Stem.usual(for: [64, 64]) == .small)
     #expect(NetworkDescription.Stem.usual(for: [28, 28]) == .small)

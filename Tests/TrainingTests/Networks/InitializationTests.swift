@@ -9,16 +9,16 @@ import Testing
   /// Inputs of unit mean square give outputs of variance `gain`, in every form. The kernel's
   /// elements are products of few normal numbers, so the estimate scatters; seeds are averaged.
   @Test(arguments: Form.all) func activationsKeepTheirVariance(form: Form) throws {
-    let kernel = KernelShape(inputChannels: 48, outputChannels: 64, height: 3, width: 3)
     let seeds: [UInt64] = [1, 2, 3, 4, 5, 6, 7, 8]
     var ratio = 0.0
     for seed in seeds {
-      let layer = try FactorizedConvolution(
-        name: "conv", form: form, kernel: kernel, compression: 0.3, gain: 2, seed: seed)
+      let settings = ConvolutionSettings(
+        channels: 64, kernel: 3, factorization: Factorization(form.name, compression: 0.3))
+      let made = try NetworkDescription([.convolution(settings)]).graph(
+        NetworkInput(batch: 2, extents: [6, 6], channels: 48), classes: 64, mode: .evaluation)
       // White noise; the border of a padded image has fewer inputs and is left out.
-      let noise = normalTensor(
-        shape: [2, 6, 6, 48], standardDeviation: 1, seed: 9, name: "noise \(seed)")
-      let output = try layer.forward(noise, evaluation).output
+      let noise = drawn(.normal(standardDeviation: 1), [2, 6, 6, 48], seed: 9, "noise \(seed)")
+      let output = try forward(made, noise, seed: seed)
       var sum = 0.0
       for b in 0..<2 {
         for h in 1..<5 {
@@ -53,7 +53,7 @@ import Testing
 
   @Test func valuesDependOnSeedAndNameOnly() {
     func values(_ seed: UInt64, _ name: String, _ count: Int = 50) -> [Float] {
-      normalTensor(shape: [count], standardDeviation: 2, seed: seed, name: name).elements
+      drawn(.normal(standardDeviation: 2), [count], seed: seed, name).elements
     }
     #expect(values(1, "a.w") == values(1, "a.w"))
     #expect(values(1, "a.w", 80).prefix(50) == values(1, "a.w")[...])
@@ -62,7 +62,7 @@ import Testing
   }
 
   @Test func valuesAreNormal() {
-    let values = normalTensor(shape: [40_000], standardDeviation: 2, seed: 5, name: "w").elements
+    let values = drawn(.normal(standardDeviation: 2), [40_000], seed: 5, "w").elements
     let count = Double(values.count)
     let mean = values.reduce(0) { $0 + Double($1) } / count
     let variance = values.reduce(0) { $0 + Double($1) * Double($1) } / count

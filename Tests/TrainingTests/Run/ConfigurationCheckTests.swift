@@ -1,6 +1,7 @@
 import Collectives
 import Formats
 import Foundation
+import Graph
 import Testing
 
 @testable import Training
@@ -116,7 +117,7 @@ import Testing
       #expect(missing?.description.contains("there is no train-images-idx3-ubyte") == true)
       configuration = good
       configuration.data.height = 1
-      #expect(throws: NetworkError.self) { try trainOnThreads(configuration, ranks: 2) }
+      #expect(throws: GraphError.self) { try trainOnThreads(configuration, ranks: 2) }
       configuration = good
       configuration.data.trainingSamples = 1 << 50
       let large = #expect(throws: TrainingError.self) {

@@ -1,5 +1,6 @@
 import Collectives
 import Foundation
+import Graph
 import Testing
 
 @testable import Training
@@ -77,7 +78,7 @@ import Testing
         atPath: folder + "/a", withIntermediateDirectories: false)
       configuration.data = DataConfiguration(kind: .synthetic, trainingSamples: 4, testSamples: 4)
       configuration.data.height = 1
-      #expect(throws: NetworkError.self) { try trainOnThreads(configuration, ranks: 2) }
+      #expect(throws: GraphError.self) { try trainOnThreads(configuration, ranks: 2) }
       #expect(files(folder) == ["a"])
     }
   }

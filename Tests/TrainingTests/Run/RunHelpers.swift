@@ -75,3 +75,15 @@ func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWith
 func files(_ folder: String) -> [String] {
   (FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? []).sorted()
 }
+
+/// As `trainOnThreads`, with recordings of the first steps of every rank.
+func trainOnThreads(
+  _ configuration: TrainingConfiguration, ranks: Int, resume: String? = nil, recordedSteps: Int,
+  record: @escaping @Sendable (_ rank: Int, StepRecording) throws -> Void
+) throws {
+  _ = try ThreadCommunicator.run(ranks: ranks) { communicator in
+    try train(
+      configuration, communicator: communicator, resume: resume,
+      recorder: StepRecorder(steps: recordedSteps) { try record(communicator.rank, $0) })
+  }
+}

@@ -54,9 +54,7 @@ import Testing
       _ = try train(smallRun(in: folder), communicator: communicator)
       let steps = communicator.steps.withLock { $0 }
       let named = steps.compactMap(\.self).map(\.description)
-      for phase in ["forward", "backward", "sum of the gradients", "update"] {
-        #expect(named.contains("step 3 (\(phase))"))
-      }
+      #expect(named.contains("step 3 (train)"))
       #expect(named.contains("step 4 (test of epoch 1)"))
       #expect(named.contains("step 3 (write a checkpoint)"))
       #expect(named.contains("step 0 (read the data)"))

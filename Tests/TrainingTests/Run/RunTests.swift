@@ -105,11 +105,14 @@ import Testing
       var configuration = smallRun(in: folder)
       configuration.training.batchSize = 17
       configuration.training.epochs = 1
-      let (data, network) = try Trainer.load(configuration, SingleCommunicator())
-      let (images, labels) = data.training.batch(0..<17, normalization: data.normalization)
-      let (logits, _) = try network.forward(
-        images, Pass(isTraining: true, communicator: SingleCommunicator()))
-      let correct = try softmaxCrossEntropy(logits: logits, labels: labels).correct
+      let data = try Trainer.load(configuration, SingleCommunicator())
+      let network = try Trainer.network(
+        configuration, data, Sampling(count: 17, batchSize: 17), SingleCommunicator(), .process)
+      let correct = try network.train(17, learningRate: 0, step: 1) { images, labels in
+        data.training.write(
+          Array(0..<17), rows: 0..<8, normalization: data.normalization, images: images,
+          labels: labels)
+      }.correct
       try trainOnThreads(configuration, ranks: ranks)
       let accuracies = try records(configuration.output).compactMap { record in
         if case .epoch(let record) = record { record.trainAccuracy } else { nil }

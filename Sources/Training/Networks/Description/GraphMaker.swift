@@ -9,6 +9,8 @@ struct GraphMaker {
   let network: NetworkDescription
   let classes: Int
   let mode: NetworkMode
+  /// Of images, parameters and state.
+  let type: ElementType
   var builder = GraphBuilder()
   private var summaries: [LayerSummary] = []
   private var initializations: [String: ParameterInitialization] = [:]
@@ -22,10 +24,13 @@ struct GraphMaker {
   private var dropoutKey: ValueID?
   private var dropouts = 0
 
-  init(_ network: NetworkDescription, classes: Int, mode: NetworkMode) {
+  init(
+    _ network: NetworkDescription, classes: Int, mode: NetworkMode, type: ElementType = .float32
+  ) {
     self.network = network
     self.classes = classes
     self.mode = mode
+    self.type = type
   }
 
   mutating func make(_ input: NetworkInput) throws -> NetworkGraph {
@@ -34,7 +39,7 @@ struct GraphMaker {
       throw LayerError.setting(
         layer: "network", setting: "classes", value: "\(classes)", expected: "1 to \(1 << 24)")
     }
-    let images = try builder.input("images", .float32, input.axes)
+    let images = try builder.input("images", type, input.axes)
     scopes = [try LayerScope(path: [], of: network.layers)]
     let logits = try add(network.layers, to: images)
     guard let last = summaries.last else { throw LayerError.noLayers }
@@ -193,7 +198,7 @@ struct GraphMaker {
     decays: Bool = true, of parts: inout LayerParts
   ) throws -> ValueID {
     let name = "\(parts.name).\(name)"
-    let value = try builder.parameter(name, .float32, axes, decays: decays)
+    let value = try builder.parameter(name, type, axes, decays: decays)
     initializations[name] = initialization
     parts.parameters.append(value)
     return value
@@ -205,7 +210,7 @@ struct GraphMaker {
   ) throws -> ValueID {
     let name = "\(parts.name).\(name)"
     initializations[name] = initialization
-    return try builder.state(name, .float32, axes)
+    return try builder.state(name, type, axes)
   }
 
   /// Sets how a parameter begins once that is known.

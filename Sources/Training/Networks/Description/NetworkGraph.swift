@@ -101,12 +101,13 @@ extension NetworkDescription {
   /// let made = try NetworkDescription.resnet20().graph(images, classes: 10, mode: .training)
   /// ```
   ///
+  /// - Parameter type: Of images, parameters and state: float32 or float64.
   /// - Throws: `LayerError`, `NetworkError` or `GraphError`, each with the name of the layer that
   ///   does not fit, and the shapes.
   public func graph(
-    _ input: NetworkInput, classes: Int, mode: NetworkMode
+    _ input: NetworkInput, classes: Int, mode: NetworkMode, type: ElementType = .float32
   ) throws -> NetworkGraph {
-    var maker = GraphMaker(self, classes: classes, mode: mode)
+    var maker = GraphMaker(self, classes: classes, mode: mode, type: type)
     return try maker.make(input)
   }
 }

@@ -43,21 +43,6 @@ func evenStandardDeviations(elements: [Double], sumLength: Double, gain: Double)
   return elements.map { exp((logarithm - log($0)) / 2) }
 }
 
-/// A tensor of independent normal numbers with mean 0, which depend on the seed and the name of the
-/// parameter only: never on the number of ranks nor on what other parameters there are.
-func normalTensor(
-  shape: [Int], standardDeviation: Double, seed: UInt64, name: String
-) -> Tensor<Float> {
-  let random = CounterRandom(seed: seed, purpose: .initialWeights, item: stableHash(name))
-  var tensor = Tensor<Float>(uninitialized: shape)
-  tensor.withMutableElements { elements in
-    for index in elements.indices {
-      elements[index] = Float(standardDeviation) * random.normal(at: index)
-    }
-  }
-  return tensor
-}
-
 /// A number that is the same for a text in every process and on every machine.
 func stableHash(_ text: String) -> Int {
   var hash = StableHash()
