@@ -30,7 +30,7 @@ public enum EndingSignals {
   /// counts as none: it sends SIGKILL right away. So one of several processes stays until the others
   /// have done what a signal has them do, however busy the machine is.
   public static func handle() {
-    convoy_signals_install(Launch.current.processes > 1 ? 0.25 : 0)
+    convoy_signals_install(Launch.current.processes > 1 ? 0.75 : 0)
   }
 
   /// From now on SIGTERM says where this process is. For a communicator whose ranks are processes: a
