@@ -96,7 +96,7 @@ import Testing
   }
 
   /// Tiles of a few samples, on any number of threads; intermediates kept or computed again.
-  @Test(arguments: ["cp", "tk", "dense"], Context.paths)
+  @Test(arguments: ["cp", "dense"], Context.paths)
   func bitsDependOnNeitherThreadsNorCheckpointing(form: String, context: Context) throws {
     func train(
       threads: Int, _ checkpointing: Checkpointing = .keep
@@ -111,7 +111,7 @@ import Testing
       return outcome.tensors
     }
     let expected = try train(threads: 1)
-    for threads in [2, 3, 7] { #expect(try train(threads: threads) == expected) }
+    for threads in [2, 3] { #expect(try train(threads: threads) == expected) }
     #expect(try train(threads: 1, .recompute) == expected)
   }
 
@@ -135,7 +135,7 @@ import Testing
 
   /// Two kinds of images that differ in the direction of their stripes are told apart after a few
   /// steps, in every form.
-  @Test(arguments: ["cp", "tk", "tt", "tr", "dense"], Context.paths)
+  @Test(arguments: zip(["cp", "tk", "tt", "tr", "dense"], Context.paths + Context.paths))
   func learns(form: String, context: Context) throws {
     let network = try NetworkSteps(
       Self.demo(form, compression: 0.1), extents: [8, 8], channels: 1, classes: 10,
@@ -155,7 +155,8 @@ import Testing
     #expect(losses[0] > 1 && losses[14] < 0.2, "\(losses)")
   }
 
-  @Test(arguments: [1, 2, 3, 4], Checkpointing.allCases)
+  @Test(
+    arguments: zip([1, 2, 3, 4, 4], [Checkpointing.keep, .recompute, .keep, .recompute, .keep]))
   func ranksAgree(ranks: Int, checkpointing: Checkpointing) throws {
     let description = NetworkDescription.resnet20(
       factorization: Factorization("cp", compression: 0.2))
