@@ -132,7 +132,10 @@ struct ProgramAssembly {
 
   private var hash: UInt64 {
     var hash = graph.stableHash
-    for number in distribution.mesh.axes + [options.tileElements] {
+    // What a rank sends, another expects: where the sources lie decides on that too.
+    let cuts = graph.sources.flatMap { distribution.rest[$0.value.index].cuts }
+    let axes = cuts.flatMap { [$0.axes.count] + $0.axes }
+    for number in distribution.mesh.axes + [options.tileElements] + axes {
       hash = (hash ^ UInt64(truncatingIfNeeded: number)) &* 0x0000_0100_0000_01B3
     }
     return hash

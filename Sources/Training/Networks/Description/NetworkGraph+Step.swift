@@ -61,7 +61,8 @@ extension NetworkGraph {
         if case .parameter(let own) = source.kind { decays = own }
       }
       let update = StepUpdate(
-        optimizer, name: name, parameter: parameter, gradient: mean, decays: decays, rate: rate,
+        optimizer: optimizer, name: name, parameter: parameter, gradient: mean, decays: decays,
+        rate: rate,
         step: step)
       try update.add(to: &builder)
     }
@@ -98,19 +99,6 @@ private struct StepUpdate {
   let decays: Bool
   let rate: ValueID
   let step: ValueID?
-
-  init(
-    _ optimizer: OptimizerConfiguration, name: String, parameter: ValueID, gradient: ValueID,
-    decays: Bool, rate: ValueID, step: ValueID?
-  ) {
-    self.optimizer = optimizer
-    self.name = name
-    self.parameter = parameter
-    self.gradient = gradient
-    self.decays = decays
-    self.rate = rate
-    self.step = step
-  }
 
   func add(to builder: inout GraphBuilder) throws(GraphError) {
     let decay = decays ? optimizer.weightDecay : 0
