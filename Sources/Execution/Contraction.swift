@@ -83,17 +83,18 @@ public struct Contraction<Element: TensorElement>: Sendable {
     let pass = try passes.reverse(record, outputGradient: outputGradient, needed: needed)
     guard needed.contains(true) else { return needed.map { _ in nil } }
     let run = try run(pass, given: record.given + [outputGradient])
-    return run.program.schedule.results.map { $0.flatMap { run[$0] } }
+    return run.results
   }
 
   private func run(
     _ pass: RunSchedule.Pass, given: [Tensor<Element>?]
-  ) throws -> ProgramRun<Element> {
+  ) throws -> PassRun<Element> {
     try requireMemory(pass)
-    let run = ProgramRun(
+    var timeline = timer.map { _ in ProgramTimeline() }
+    let run = try PassRun(
       try passes.program(pass), given: given, communicator: communicator, meter: meter,
-      timer: timer, firstNumber: nil)
-    try run.perform()
+      timeline: &timeline)
+    if let timer, let timeline { timer.measured(timeline) }
     return run
   }
 
@@ -108,10 +109,10 @@ public struct Contraction<Element: TensorElement>: Sendable {
   /// - Parameter needed: with gradients of these operands, including the gradient of the result that
   ///   is handed in; `nil`: forward only.
   public func peakBytes(needed: [Bool]? = nil) throws(ExecutionError) -> Int {
-    guard let needed else { return try passes.program(.forward).peakBytes }
+    guard let needed else { return try passes.program(.forward).ranked.peakBytes }
     return max(
-      try passes.program(checkpointing.forward).peakBytes,
-      try passes.program(passes.reverse(needed: needed)).peakBytes)
+      try passes.program(checkpointing.forward).ranked.peakBytes,
+      try passes.program(passes.reverse(needed: needed)).ranked.peakBytes)
   }
 
   /// Makes sure that a forward run fits into this machine's memory. Every run does; who has the

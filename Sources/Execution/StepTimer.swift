@@ -39,7 +39,12 @@ public final class StepTimer: Sendable {
       ? (0, kernel.step, 0) : (1, -kernel.step, kernel.role == .first ? 0 : 1)
   }
 
-  func measured(_ kernel: Kernel, _ seconds: Double) {
-    times.withLock { $0[kernel, default: []].append(seconds) }
+  func measured(_ timeline: ProgramTimeline) {
+    times.withLock { times in
+      for event in timeline.events {
+        guard let role = event.role else { continue }
+        times[Kernel(step: event.name, role: role), default: []].append(event.duration)
+      }
+    }
   }
 }

@@ -1,6 +1,6 @@
 /// A dense tensor: a shape and its elements, row-major (the last dimension contiguous).
 ///
-/// A value: copies share storage until one of them is written.
+/// A value: copies share their memory until one of them is written.
 ///
 /// ```swift
 /// var x = Tensor<Float>(shape: [2, 3])              // zeros
@@ -9,15 +9,15 @@
 /// ```
 public struct Tensor<Element: TensorElement>: Sendable {
   public let shape: [Int]
-  @usableFromInline var storage: TensorStorage<Element>
-
   /// Number of elements; 1 for a scalar (empty shape).
-  public var count: Int { storage.count }
+  public let count: Int
+  /// The elements, from its start on.
+  public private(set) var storage: Storage
 
   /// A tensor of zeros.
   public init(shape: [Int]) {
     self.init(uninitialized: shape)
-    storage.start.fillWithZeros(count: storage.count)
+    storage.clear()
   }
 
   /// A tensor whose elements are undefined until they are written; `meter` counts its bytes for as
@@ -25,14 +25,26 @@ public struct Tensor<Element: TensorElement>: Sendable {
   public init(uninitialized shape: [Int], meter: MemoryMeter? = nil) {
     precondition(shape.allSatisfy { $0 >= 0 }, "a tensor's extents are never negative: \(shape)")
     self.shape = shape
-    storage = TensorStorage(count: shape.reduce(1, *), meter: meter)
+    count = shape.reduce(1, *)
+    storage = Storage(bytes: count * MemoryLayout<Element>.stride, meter: meter)
+  }
+
+  /// A tensor of elements that lie in memory already. They are copied before a write if anybody else holds the
+  /// memory then.
+  public init(shape: [Int], storage: Storage) {
+    self.shape = shape
+    self.storage = storage
+    count = shape.reduce(1, *)
+    precondition(
+      storage.bytes >= count * MemoryLayout<Element>.stride,
+      "\(storage.bytes) bytes for a tensor of \(shape)")
   }
 
   /// A tensor of given elements in row-major order; `elements.count` is the product of `shape`.
   public init(shape: [Int], elements: some Collection<Element>) {
     self.init(uninitialized: shape)
     precondition(elements.count == count, "\(elements.count) elements for a tensor of \(shape)")
-    _ = UnsafeMutableBufferPointer(start: storage.start, count: count).initialize(from: elements)
+    _ = UnsafeMutableBufferPointer(start: start, count: count).initialize(from: elements)
   }
 
   /// A scalar.
@@ -47,9 +59,12 @@ public struct Tensor<Element: TensorElement>: Sendable {
     return Tensor(shape: shape, storage: storage)
   }
 
-  init(shape: [Int], storage: TensorStorage<Element>) {
-    self.shape = shape
-    self.storage = storage
+  @usableFromInline var start: UnsafeMutablePointer<Element> {
+    storage.start.assumingMemoryBound(to: Element.self)
+  }
+
+  @usableFromInline mutating func becomeUnique() {
+    if !isKnownUniquelyReferenced(&storage) { storage = storage.copy() }
   }
 
   /// Reads the elements in place.
@@ -58,7 +73,7 @@ public struct Tensor<Element: TensorElement>: Sendable {
     _ body: (UnsafeBufferPointer<Element>) throws(E) -> R
   ) throws(E) -> R {
     defer { withExtendedLifetime(storage) {} }
-    return try body(UnsafeBufferPointer(start: storage.start, count: storage.count))
+    return try body(UnsafeBufferPointer(start: start, count: count))
   }
 
   /// Writes the elements in place, after copying them if another tensor shares them.
@@ -66,9 +81,9 @@ public struct Tensor<Element: TensorElement>: Sendable {
   public mutating func withMutableElements<R, E: Error>(
     _ body: (UnsafeMutableBufferPointer<Element>) throws(E) -> R
   ) throws(E) -> R {
-    if !isKnownUniquelyReferenced(&storage) { storage = storage.copy() }
+    becomeUnique()
     defer { withExtendedLifetime(storage) {} }
-    return try body(UnsafeMutableBufferPointer(start: storage.start, count: storage.count))
+    return try body(UnsafeMutableBufferPointer(start: start, count: count))
   }
 
   /// Reads the elements through a pointer that is valid even for an empty tensor.
@@ -77,7 +92,7 @@ public struct Tensor<Element: TensorElement>: Sendable {
     _ body: (UnsafePointer<Element>) throws(E) -> R
   ) throws(E) -> R {
     defer { withExtendedLifetime(storage) {} }
-    return try body(UnsafePointer(storage.start))
+    return try body(UnsafePointer(start))
   }
 
   /// Writes the elements through a pointer that is valid even for an empty tensor.
@@ -85,9 +100,9 @@ public struct Tensor<Element: TensorElement>: Sendable {
   public mutating func withMutablePointer<R, E: Error>(
     _ body: (UnsafeMutablePointer<Element>) throws(E) -> R
   ) throws(E) -> R {
-    if !isKnownUniquelyReferenced(&storage) { storage = storage.copy() }
+    becomeUnique()
     defer { withExtendedLifetime(storage) {} }
-    return try body(storage.start)
+    return try body(start)
   }
 
   /// The element at an index per dimension.
@@ -107,39 +122,6 @@ public struct Tensor<Element: TensorElement>: Sendable {
       offset = offset * extent + position
     }
     return offset
-  }
-}
-
-/// The memory of a tensor: aligned to 64 bytes, a cache line and an AVX-512 register.
-///
-/// Unchecked, because it is shared only read-only: `Tensor` copies it before a write unless its
-/// reference is the only one, exactly as `Array` does.
-@usableFromInline
-final class TensorStorage<Element: TensorElement>: @unchecked Sendable {
-  @usableFromInline let start: UnsafeMutablePointer<Element>
-  @usableFromInline let count: Int
-
-  private let meter: MemoryMeter?
-
-  init(count: Int, meter: MemoryMeter?) {
-    self.count = count
-    self.meter = meter
-    meter?.allocate(count * MemoryLayout<Element>.stride)
-    start = BufferPool.shared.take(max(count, 1) * MemoryLayout<Element>.stride)
-      .bindMemory(to: Element.self, capacity: max(count, 1))
-  }
-
-  @usableFromInline
-  func copy() -> TensorStorage {
-    let new = TensorStorage(count: count, meter: meter)
-    new.start.initialize(from: start, count: count)
-    return new
-  }
-
-  deinit {
-    BufferPool.shared.giveBack(
-      UnsafeMutableRawPointer(start), max(count, 1) * MemoryLayout<Element>.stride)
-    meter?.release(count * MemoryLayout<Element>.stride)
   }
 }
 

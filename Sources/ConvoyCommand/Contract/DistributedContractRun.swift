@@ -97,11 +97,13 @@ struct DistributedContractRun<Element: TensorElement>: Sendable {
       }
     }
     if let trace {
+      let plan = fitted.plan.plan
       let rows = try communicator.gather(
         ChromeTrace.text(
           measured.timeline.events.map {
             ChromeTrace.Event(
-              name: $0.name, category: $0.kind.rawValue, start: $0.start, duration: $0.duration)
+              name: $0.text ?? "contract '\(plan.contractionText(plan.steps[$0.name]))'",
+              category: $0.kind.rawValue, start: $0.start, duration: $0.duration)
           }, rank: communicator.rank, as: .thread))
       try communicator.together {
         guard communicator.rank == 0 else { return }
@@ -139,7 +141,7 @@ struct DistributedContractRun<Element: TensorElement>: Sendable {
 /// What the passes of one run did on a rank.
 private struct Measurement {
   let communicator: any Communicator
-  private(set) var timeline = RunTimeline()
+  private(set) var timeline = ProgramTimeline()
   private(set) var receivedBytes = 0
 
   init(_ communicator: any Communicator) { self.communicator = communicator }

@@ -39,7 +39,7 @@ struct RunReport: Encodable {
 
   /// Of a run on several ranks, forward or forward and back; collective.
   init(
-    _ plan: DistributedPlan, passes: [RunSchedule], timeline: RunTimeline, seconds: Double,
+    _ plan: DistributedPlan, passes: [RunSchedule], timeline: ProgramTimeline, seconds: Double,
     elementBytes: Int, receivedBytes: Int, peakBytes: Int, communicator: any Communicator
   ) throws {
     ranks = communicator.size
@@ -58,9 +58,9 @@ struct RunReport: Encodable {
     steps = try plan.plan.steps.indices.map { step in
       StepTime(
         contraction: plan.plan.contractionText(plan.plan.steps[step]),
-        computeSeconds: try communicator.largest(timeline.seconds(.compute, step: step)),
+        computeSeconds: try communicator.largest(timeline.seconds(.compute, of: step)),
         communicationSeconds: try communicator.largest(
-          timeline.seconds(.communication, step: step)))
+          timeline.seconds(.communication, of: step)))
     }
     hash = plan.hashText
   }

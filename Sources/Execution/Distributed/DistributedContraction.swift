@@ -12,7 +12,7 @@ import Synchronization
 /// ```swift
 /// let product = try DistributedContraction<Float>(plan, communicator: communicator)
 /// let c = try product([myBoxOfA, myBoxOfB])
-/// product.timeline.seconds(.communication, step: 0)
+/// product.timeline.seconds(.communication, of: 0)
 /// let (d, record) = try product.recorded([myBoxOfA, myBoxOfB])
 /// let gradients = try product.gradients(record, outputGradient: d, needed: [true, false])
 /// ```
@@ -32,7 +32,7 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
     /// Of which all ranks know that they fit.
     var prepared: Set<RunSchedule.Pass> = []
     /// Of the last run.
-    var timeline = RunTimeline()
+    var timeline = ProgramTimeline()
     /// Operations so far, by which collective steps are numbered.
     var operationCount = 0
   }
@@ -90,7 +90,7 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
   }
 
   /// What the last run did, forward or reverse.
-  public var timeline: RunTimeline { state.withLock { $0.timeline } }
+  public var timeline: ProgramTimeline { state.withLock { $0.timeline } }
 
   /// Runs the plan; all ranks together.
   ///
@@ -130,12 +130,12 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
     let pass = try passes.reverse(
       record, outputGradient: outputGradient, needed: needed, asTerms: asTerms)
     let run = try run(pass, given: record.given + [outputGradient])
-    return run.program.schedule.results.map { $0.flatMap { run[$0] } }
+    return run.results
   }
 
   /// The schedule of a pass of this contraction, to predict its bytes.
   public func schedule(of pass: RunSchedule.Pass) throws -> RunSchedule {
-    try passes.program(pass).schedule
+    try passes.program(pass).ranked.schedule
   }
 
   /// Makes passes ready, and sure that they fit into the memory, before there is anything to run
@@ -153,17 +153,18 @@ public final class DistributedContraction<Element: TensorElement>: Sendable {
 
   private func run(
     _ pass: RunSchedule.Pass, given: [Tensor<Element>?]
-  ) throws -> ProgramRun<Element> {
+  ) throws -> PassRun<Element> {
     try prepare([pass])
     let program = try passes.program(pass)
     let first = state.withLock { state in
-      defer { state.operationCount += program.schedule.operations.count }
+      defer { state.operationCount += program.ranked.schedule.operations.count }
       return state.operationCount
     }
-    let run = ProgramRun(
-      program, given: given, communicator: communicator, meter: meter, firstNumber: first)
-    try run.perform()
-    state.withLock { $0.timeline = run.timeline }
+    var timeline: ProgramTimeline? = ProgramTimeline()
+    let run = try PassRun(
+      program, given: given, communicator: communicator, meter: meter, firstNumber: first,
+      timeline: &timeline)
+    if let timeline { state.withLock { $0.timeline = timeline } }
     return run
   }
 

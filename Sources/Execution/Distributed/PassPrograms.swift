@@ -1,4 +1,5 @@
 import Collectives
+import Graph
 import Kernels
 import Planning
 import Synchronization
@@ -40,7 +41,7 @@ final class PassPrograms<Element: TensorElement>: Sendable {
   /// Which all passes share.
   let kernels: KernelCache
   private let identity: UInt64
-  private let programs = Mutex<[RunSchedule.Pass: RankProgram]>([:])
+  private let programs = Mutex<[RunSchedule.Pass: PassProgram]>([:])
 
   init(
     _ plan: DistributedPlan, rank: Int, checkpointing: Checkpointing, overlap: Bool,
@@ -63,11 +64,13 @@ final class PassPrograms<Element: TensorElement>: Sendable {
   }
 
   /// Other threads wait for the program that they need too.
-  func program(_ pass: RunSchedule.Pass) throws(ExecutionError) -> RankProgram {
+  func program(_ pass: RunSchedule.Pass) throws(ExecutionError) -> PassProgram {
     try programs.withLock { programs throws(ExecutionError) in
       if let known = programs[pass] { return known }
       let schedule = try RunSchedule(plan, pass: pass, overlap: overlap, kernels: kernels)
-      let program = RankProgram(schedule, rank: rank, elementBytes: MemoryLayout<Element>.stride)
+      let program = PassProgram(
+        RankProgram(schedule, rank: rank, elementBytes: MemoryLayout<Element>.stride),
+        type: ElementType(Element.self))
       programs[pass] = program
       return program
     }
@@ -78,7 +81,7 @@ final class PassPrograms<Element: TensorElement>: Sendable {
   func requireMemory(
     _ pass: RunSchedule.Pass, limitBytes: Int, sharing: Int
   ) throws(ExecutionError) {
-    let program = try program(pass)
+    let program = try program(pass).ranked
     guard program.peakBytes > limitBytes else { return }
     throw .notEnoughMemory(
       expression: text, needed: program.peakBytes, available: limitBytes, sharing: sharing,
@@ -86,21 +89,17 @@ final class PassPrograms<Element: TensorElement>: Sendable {
   }
 
   /// The result of a forward run.
-  func result(_ run: ProgramRun<Element>) -> Tensor<Element> {
-    guard let buffer = run.program.schedule.results[0], let result = run[buffer] else {
-      preconditionFailure("a schedule without a result")
-    }
+  func result(_ run: PassRun<Element>) -> Tensor<Element> {
+    guard let result = run.results[0] else { preconditionFailure("a pass without a result") }
     return result
   }
 
   /// What a run of `checkpointing.forward` leaves for the reverse pass.
   func record(
-    _ run: ProgramRun<Element>, operands: [Tensor<Element>]
+    _ run: PassRun<Element>, operands: [Tensor<Element>]
   ) -> ContractionRecord<Element> {
-    let kept = run.program.schedule.kept
-    let given = plan.kept().map { kept[$0.step][$0.position].flatMap { run[$0] } }
-    return ContractionRecord(
-      given: checkpointing == .keep ? given : operands, checkpointing: checkpointing,
+    ContractionRecord(
+      given: checkpointing == .keep ? run.kept : operands, checkpointing: checkpointing,
       identity: identity, rank: rank, expression: text)
   }
 

@@ -1,6 +1,6 @@
 import Kernels
 
-/// A schedule made ready for one rank: its boxes, messages and kernels.
+/// A schedule made ready for one rank: its boxes, messages and kernels; what a program takes up.
 struct RankProgram: Sendable {
   let schedule: RunSchedule
   let rank: Int
@@ -42,5 +42,12 @@ struct RankProgram: Sendable {
     stepNames = schedule.plan.plan.steps.map {
       "contract '\(schedule.plan.plan.contractionText($0))'"
     }
+  }
+
+  /// Elements of a buffer.
+  func count(_ buffer: Int) -> Int { shapes[buffer].reduce(1, *) }
+
+  func step(ofTransfer transfer: Int) -> Int {
+    schedule.movements[schedule.transfers[transfer].movement].step
   }
 }

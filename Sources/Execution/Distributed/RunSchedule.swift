@@ -283,6 +283,13 @@ extension RunSchedule {
     }
   }
 
+  /// The layouts of the caller's buffers.
+  var given: [Layout] {
+    buffers.prefix(givenCount).compactMap { content in
+      if case .box(let layout, _) = content { layout } else { nil }
+    }
+  }
+
   /// What lives before the first operation.
   private func givenElements(rank: Int) -> Int {
     func count(_ layout: Layout) -> Int { layout.box(of: rank).count }

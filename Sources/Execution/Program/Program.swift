@@ -4,15 +4,15 @@ import Kernels
 import Partitioning
 import Planning
 
-/// All that one rank does in a step over a graph, in order: operations on buffers whose places in memory
-/// are known beforehand. What it needs of memory, and what it receives, is read off it; the runtime
-/// carries it out as it stands.
+/// All that one rank does in a step over a graph, or in a pass of one expression, in order: operations on
+/// buffers whose sizes, and places in memory, are known beforehand. What it needs of memory, and what it
+/// receives, is read off it; the runtime carries it out as it stands.
 ///
 /// Equal graphs, distributions and settings make programs that fit together on all ranks.
 ///
 /// ```swift
 /// let program = try Program(graph, distribution, rank: 0, options: ProgramOptions(threads: 2))
-/// program.peakBytes         // what a `ProgramRun` of it allocates, and the sources' and results' bytes
+/// program.peakBytes         // what a `ProgramRunner` allocates, and the sources' and results' bytes
 /// program.receivedBytes
 /// ```
 public struct Program: Sendable {
@@ -20,11 +20,12 @@ public struct Program: Sendable {
   public struct External: Hashable, Sendable {
     public let name: String
     /// This rank's part.
-    public let piece: NodePart.Piece
+    public let box: Box
+    public let type: ElementType
     /// `nil` of a result.
     public let source: Graph.Source.Kind?
 
-    public var bytes: Int { piece.bytes }
+    public var bytes: Int { box.count * type.bytes }
   }
 
   /// Where a buffer's memory is.
@@ -35,6 +36,8 @@ public struct Program: Sendable {
     case fixed(Int)
     /// At an offset of the memory of whoever runs a tile.
     case lane(Int)
+    /// In a buffer that is allocated and released along the way.
+    case buffer(Int)
   }
 
   /// A place in memory.
@@ -47,6 +50,7 @@ public struct Program: Sendable {
   /// A step of a contraction's plan, or an adjoint of one.
   struct Kernel: Sendable {
     let nest: LoweredNest
+    let role: ContractionNest.Role
     let type: ElementType
     /// In the order of `Role.sources`; `nil` is the scalar 1.
     let sources: [Place?]
@@ -74,12 +78,14 @@ public struct Program: Sendable {
   }
 
   enum Action: Sendable {
+    case allocate(buffer: Int, bytes: Int)
+    case release(buffer: Int)
     case clear(Place, bytes: Int)
     case copy(Place, to: Place, bytes: Int)
     /// Adds elements to others.
     case add(Place, to: Place, count: Int, ElementType)
-    case kernel(Kernel)
-    case work(Work)
+    indirect case kernel(Kernel)
+    indirect case work(Work)
     case start(transfer: Int)
     case finish(transfer: Int)
     /// Replaces elements by their sums over all ranks.
@@ -92,6 +98,8 @@ public struct Program: Sendable {
     let action: Action
     /// In `names`: whose it is.
     let name: Int
+    /// What it does, if its name does not say all of it.
+    let text: String?
   }
 
   public let rank: Int
@@ -100,14 +108,17 @@ public struct Program: Sendable {
   public let externals: [External]
   let operations: [Operation]
   let transfers: [Transfer]
-  /// Of the graph's nodes, whose operations these are, and last of what comes after them: what a
-  /// `ProgramTimeline` calls by number.
+  /// Of the graph's nodes, whose operations these are, and last of what comes after them; or of a plan's steps:
+  /// what a `ProgramTimeline` calls by number.
   public let names: [String]
   /// Bytes of the program's own memory, lanes not included.
   public let fixedBytes: Int
   /// Bytes of the memory of one thread that runs a tile; and how many there are.
   public let laneBytes: Int
   public let lanes: Int
+  /// How many buffers are allocated along the way, and the most of their bytes that live at once.
+  let bufferCount: Int
+  let bufferBytes: Int
   /// What would do if memory could be moved while it is in use: the most bytes that live at once in
   /// `fixedBytes`.
   public let liveBytes: Int
@@ -123,7 +134,7 @@ public struct Program: Sendable {
 
   /// Bytes that a run needs at once: its own memory, and the external values.
   public var peakBytes: Int {
-    fixedBytes + lanes * laneBytes + externals.reduce(0) { $0 + $1.bytes }
+    fixedBytes + lanes * laneBytes + bufferBytes + externals.reduce(0) { $0 + $1.bytes }
   }
 
   /// Rough seconds of a run on one thread: computation, and messages one after the other.

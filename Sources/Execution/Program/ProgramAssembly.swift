@@ -124,9 +124,9 @@ struct ProgramAssembly {
       operations: layout.operations, transfers: layout.transfers,
       names: graph.nodes.map(\.name) + ["results"], fixedBytes: layout.fixedBytes,
       laneBytes: layout.laneBytes, lanes: max(1, options.threads),
-      liveBytes: layout.liveBytes,
+      bufferCount: layout.bufferCount, bufferBytes: layout.bufferBytes, liveBytes: layout.liveBytes,
       receivedBytes: receivedBytes
-        + layout.transfers.reduce(0) { $0 + $1.local.receivedCount * $1.type.bytes },
+        + layout.transfers.reduce(0) { $0 + $1.receivedBytes },
       nodeSeconds: nanoseconds.map { $0 * 1e-9 }, plainTraffic: plainTraffic, hash: hash)
   }
 
@@ -155,11 +155,13 @@ struct ProgramAssembly {
       places[source.value] = Place(memory: .external(externals.count))
       externals.append(
         Program.External(
-          name: graph[source.value].name, piece: piece(source.value), source: source.kind))
+          name: graph[source.value].name, box: box(source.value), type: graph[source.value].type,
+          source: source.kind))
     }
     for result in graph.results {
       externals.append(
-        Program.External(name: result.name, piece: piece(result.value), source: nil))
+        Program.External(
+          name: result.name, box: box(result.value), type: graph[result.value].type, source: nil))
     }
   }
 

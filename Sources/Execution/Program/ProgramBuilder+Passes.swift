@@ -3,16 +3,45 @@ import Kernels
 
 /// Passes of contractions, within a program.
 extension ProgramBuilder {
-  /// Adds the operations of a pass.
+  /// Where a pass leaves what it makes.
+  struct PassPlaces {
+    let results: [Place?]
+    /// What it keeps for the reverse pass, in the order in which that is given it; what is its own of that
+    /// lives until it is released.
+    let kept: [Place?]
+  }
+
+  /// Adds the operations of a pass, under one name.
   ///
   /// - Parameters:
   ///   - given: where the pass finds what its caller gives it.
   ///   - results: where its results are to be, by result; `nil` where there is none.
-  /// - Returns: what the pass keeps for the reverse pass, in the order in which that is given it; those
-  ///   of its own live until they are released.
+  /// - Returns: what the pass keeps.
   mutating func add(
     _ program: RankProgram, type: ElementType, given: [Place?], results: [Place?]
   ) -> [Place?] {
+    let made = add(
+      program, type: type, given: given, results: results, isNamedByStep: false)
+    // A result that is the caller's own buffer, as of an expression without steps.
+    for case (let buffer?, let result?) in zip(program.schedule.results, results)
+    where buffer < program.schedule.givenCount {
+      guard let place = given[buffer] else { continue }
+      append(.copy(place, to: result, bytes: program.count(buffer) * type.bytes))
+    }
+    return made.kept
+  }
+
+  /// Adds the operations of a pass whose results may be anywhere, each under the name of its step.
+  mutating func add(
+    _ program: RankProgram, type: ElementType, given: [Place?]
+  ) -> PassPlaces {
+    add(program, type: type, given: given, results: [], isNamedByStep: true)
+  }
+
+  private mutating func add(
+    _ program: RankProgram, type: ElementType, given: [Place?], results: [Place?],
+    isNamedByStep: Bool
+  ) -> PassPlaces {
     let schedule = program.schedule
     var places: [Place?] = program.shapes.map { _ in nil }
     for (buffer, place) in given.enumerated() { places[buffer] = place }
@@ -20,49 +49,58 @@ extension ProgramBuilder {
     for case (let buffer?, let place?) in zip(schedule.results, results) {
       destinations[buffer] = place
     }
+    // What a reverse pass computes once more it lets go of itself.
     let kept = schedule.plan.kept().map { item in
-      schedule.kept.isEmpty ? nil : schedule.kept[item.step][item.position]
+      schedule.pass == .recorded ? schedule.kept[item.step][item.position] : nil
     }
     let lasting = Set(kept.compactMap { $0 })
     let firstTransfer = addTransfers(of: program)
-    func count(_ buffer: Int) -> Int { program.shapes[buffer].reduce(1, *) }
     func place(_ buffer: Int) -> Place {
       guard let place = places[buffer] else {
         preconditionFailure("a pass uses buffer \(buffer) before it has it: a wrong result")
       }
       return place
     }
+    func text(_ transfer: Int) -> String? {
+      isNamedByStep ? program.transferNames[transfer] : nil
+    }
     for operation in program.operations {
       switch operation {
       case .allocate(let buffer):
-        let bytes = count(buffer) * type.bytes
+        let bytes = program.count(buffer) * type.bytes
         places[buffer] =
           destinations[buffer]
           ?? (lasting.contains(buffer) ? allocateFixed(bytes: bytes) : allocate(bytes: bytes))
       case .release(let buffer):
-        if destinations[buffer] == nil, !lasting.contains(buffer) { release(place(buffer)) }
-      case .clear(let buffer): append(.clear(place(buffer), bytes: count(buffer) * type.bytes))
+        if destinations[buffer] == nil { release(place(buffer)) }
+      case .clear(let buffer):
+        append(.clear(place(buffer), bytes: program.count(buffer) * type.bytes))
       case .start(let transfer):
         locate(
           transfer: firstTransfer + transfer, schedule.transfers[transfer], program, type,
           places: place)
-        append(.start(transfer: firstTransfer + transfer))
-      case .finish(let transfer): append(.finish(transfer: firstTransfer + transfer))
+        if isNamedByStep { name = program.step(ofTransfer: transfer) }
+        append(.start(transfer: firstTransfer + transfer), text: text(transfer))
+      case .finish(let transfer):
+        if isNamedByStep { name = program.step(ofTransfer: transfer) }
+        append(.finish(transfer: firstTransfer + transfer), text: text(transfer))
       case .run(let work):
         guard let nest = program.kernels[work.kernel] else {
           preconditionFailure("a program without the kernel that it runs")
         }
+        if isNamedByStep { name = work.kernel.step }
         append(
           .kernel(
             Program.Kernel(
-              nest: nest, type: type, sources: work.sources.map { $0.map(place) },
+              nest: nest, role: work.kernel.role, type: type,
+              sources: work.sources.map { $0.map(place) },
               destination: place(work.destination), workspace: place(work.workspace),
               isAdding: work.adding)))
       case .add(let buffer, let sum):
-        append(.add(place(buffer), to: place(sum), count: count(sum), type))
+        append(.add(place(buffer), to: place(sum), count: program.count(sum), type))
       case .keepFirstCopy(let source, let target, let axes):
         let mesh = schedule.plan.mesh
-        let bytes = count(target) * type.bytes
+        let bytes = program.count(target) * type.bytes
         let isFirst = axes.allSatisfy { mesh.coordinate(axis: $0, rank: program.rank) == 0 }
         append(
           isFirst
@@ -70,12 +108,9 @@ extension ProgramBuilder {
             : .clear(place(target), bytes: bytes))
       }
     }
-    // A result that is the caller's own buffer, as of an expression without steps.
-    for case (let buffer?, let result?) in zip(schedule.results, results)
-    where buffer < schedule.givenCount {
-      append(.copy(place(buffer), to: result, bytes: count(buffer) * type.bytes))
-    }
-    return kept.map { $0.map(place) }
+    return PassPlaces(
+      results: schedule.results.map { $0.flatMap { places[$0] } },
+      kept: kept.map { $0.flatMap { places[$0] } })
   }
 
   private mutating func addTransfers(of program: RankProgram) -> Int {

@@ -7,6 +7,20 @@ import Partitioning
 struct ProgramBuilder {
   typealias Place = Program.Place
 
+  /// Where buffers are.
+  enum Memory {
+    /// At offsets: what runs again and again allocates nothing.
+    case offsets
+    /// Each by itself, from its allocation to its release: no gaps, and what lasts is the caller's, as long as
+    /// it wants it.
+    case buffers
+  }
+
+  private let memory: Memory
+  /// Bytes of buffers by themselves; those that live, and the most that lived at once.
+  private var bufferBytes: [Int] = []
+  private var liveBufferBytes = 0
+  private var peakBufferBytes = 0
   private(set) var operations: [Program.Operation] = []
   private(set) var transfers: [Program.Transfer] = []
   private var lives: [BufferPlacement.Life] = []
@@ -21,10 +35,12 @@ struct ProgramBuilder {
   /// Whose operations come next, in the program's names.
   var name = 0
 
+  init(_ memory: Memory = .offsets) { self.memory = memory }
+
   // MARK: Operations
 
-  mutating func append(_ action: Program.Action) {
-    let operation = Program.Operation(action: action, name: name)
+  mutating func append(_ action: Program.Action, text: String? = nil) {
+    let operation = Program.Operation(action: action, name: name, text: text)
     if tile != nil { tile?.append(operation) } else { operations.append(operation) }
   }
 
@@ -59,6 +75,13 @@ struct ProgramBuilder {
 
   /// A buffer that lives from now on; in a tile, of the lane.
   mutating func allocate(bytes: Int) -> Place {
+    if memory == .buffers {
+      append(.allocate(buffer: bufferBytes.count, bytes: bytes))
+      bufferBytes.append(bytes)
+      liveBufferBytes += bytes
+      peakBufferBytes = max(peakBufferBytes, liveBufferBytes)
+      return Place(memory: .buffer(bufferBytes.count - 1))
+    }
     guard let tile else { return allocateFixed(bytes: bytes) }
     laneLives.append(.init(bytes: bytes, first: tile.count, last: .max))
     return Place(memory: .lane(laneLives.count - 1))
@@ -66,6 +89,7 @@ struct ProgramBuilder {
 
   /// A buffer that outlives a tile.
   mutating func allocateFixed(bytes: Int) -> Place {
+    if memory == .buffers { return allocate(bytes: bytes) }
     lives.append(.init(bytes: bytes, first: operations.count, last: .max))
     return Place(memory: .fixed(lives.count - 1))
   }
@@ -74,6 +98,9 @@ struct ProgramBuilder {
   mutating func release(_ place: Place) {
     switch place.memory {
     case .external: break
+    case .buffer(let buffer):
+      append(.release(buffer: buffer))
+      liveBufferBytes -= bufferBytes[buffer]
     case .fixed(let buffer):
       let isInTiles = tile != nil || !tiles.isEmpty
       lives[buffer].last = max(lives[buffer].first, operations.count - (isInTiles ? 0 : 1))
@@ -90,6 +117,8 @@ struct ProgramBuilder {
     let fixedBytes: Int
     let laneBytes: Int
     let liveBytes: Int
+    let bufferCount: Int
+    let bufferBytes: Int
   }
 
   /// Puts all buffers at offsets.
@@ -110,7 +139,7 @@ struct ProgramBuilder {
     }
     let resolve = { (place: Place) -> Place in
       switch place.memory {
-      case .external: place
+      case .external, .buffer: place
       case .fixed(let buffer):
         Place(memory: .fixed(placement.offsets[buffer] + place.offset))
       case .lane(let buffer): Place(memory: .lane(laneOffsets[buffer] + place.offset))
@@ -119,7 +148,8 @@ struct ProgramBuilder {
     return Layout(
       operations: operations.map { $0.placed(resolve) },
       transfers: transfers.map { $0.placed(resolve) }, fixedBytes: placement.bytes,
-      laneBytes: laneBytes, liveBytes: placement.liveBytes)
+      laneBytes: laneBytes, liveBytes: placement.liveBytes,
+      bufferCount: bufferBytes.count, bufferBytes: peakBufferBytes)
   }
 }
 
@@ -142,7 +172,8 @@ extension Program.Operation {
       case .kernel(let kernel):
         .kernel(
           Program.Kernel(
-            nest: kernel.nest, type: kernel.type, sources: kernel.sources.map { $0.map(place) },
+            nest: kernel.nest, role: kernel.role, type: kernel.type,
+            sources: kernel.sources.map { $0.map(place) },
             destination: place(kernel.destination), workspace: place(kernel.workspace),
             isAdding: kernel.isAdding))
       case .work(let work):
@@ -153,9 +184,9 @@ extension Program.Operation {
       case .allReduce(let target, let count, let type):
         .allReduce(place(target), count: count, type)
       case .tiles(let tiles): .tiles(tiles.map { $0.map { $0.placed(place) } })
-      case .start, .finish: action
+      case .allocate, .release, .start, .finish: action
       }
-    return Program.Operation(action: placed, name: name)
+    return Program.Operation(action: placed, name: name, text: text)
   }
 }
 

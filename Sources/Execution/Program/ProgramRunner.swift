@@ -12,7 +12,7 @@ import Synchronization
 /// let evaluation = ProgramRunner(other, memory, communicator: communicator)
 /// ```
 public final class ProgramMemory {
-  private let meter: MemoryMeter?
+  fileprivate let meter: MemoryMeter?
   fileprivate private(set) var fixed: Storage?
   fileprivate private(set) var lanes: [Storage] = []
 
@@ -20,7 +20,7 @@ public final class ProgramMemory {
 
   /// Makes room for a program.
   fileprivate func reserve(_ program: Program) {
-    if (fixed?.bytes ?? -1) < program.fixedBytes {
+    if (fixed?.bytes ?? 0) < program.fixedBytes {
       fixed = nil
       fixed = Storage(bytes: program.fixedBytes, meter: meter)
     }
@@ -47,14 +47,24 @@ public final class ProgramRunner {
   private var pending: [Int: any PendingExchange] = [:]
   /// What runs between the start of a run and its end, if anybody wants to know.
   public var timeline: ProgramTimeline?
+  /// What its operations are numbered from, in what other ranks are told of them.
+  private let firstNumber: Int?
   private let clock = ContinuousClock()
   private var began: ContinuousClock.Instant
+  /// What is allocated along the way; after a run, what was not released.
+  private var buffers: [Storage?] = []
 
-  /// - Parameter memory: which other programs may share that do not run at the same time.
-  public init(_ program: Program, _ memory: ProgramMemory, communicator: any Communicator) {
+  /// - Parameters:
+  ///   - memory: which other programs may share that do not run at the same time.
+  ///   - firstNumber: where all ranks' operations are alike, and so have numbers: of the first.
+  public init(
+    _ program: Program, _ memory: ProgramMemory, communicator: any Communicator,
+    firstNumber: Int? = nil
+  ) {
     self.program = program
     self.memory = memory
     self.communicator = communicator
+    self.firstNumber = firstNumber
     began = clock.now
   }
 
@@ -70,48 +80,66 @@ public final class ProgramRunner {
         && zip(externals, program.externals).allSatisfy { $0.bytes >= $1.bytes },
       "a program is given other memory than it was made for")
     memory.reserve(program)
-    guard let fixed = memory.fixed else { return }
-    let memory = Addresses(
-      externals: externals.map(\.start), fixed: fixed.start,
-      lanes: memory.lanes.prefix(program.lanes).map(\.start))
+    buffers = Array(repeating: nil, count: program.bufferCount)
+    var memory = Addresses(
+      externals: externals.map(\.start), fixed: memory.fixed?.start,
+      lanes: memory.lanes.prefix(program.lanes).map(\.start),
+      buffers: Array(repeating: nil, count: program.bufferCount))
     let outer = communicator.step
     began = clock.now
     do {
       for (number, operation) in program.operations.enumerated() {
-        try perform(operation, memory, outer, number)
+        try perform(operation, &memory, outer, number)
       }
     } catch {
       // Exchanges end before the buffers that they would write to.
       pending.removeAll()
+      buffers = []
       throw error
     }
     communicator.enter(outer)
     timeline?.seconds = seconds(since: began)
   }
 
+  /// What the last run left in a buffer that it allocated, and did not release.
+  func buffer(_ number: Int) -> Storage? { buffers[number] }
+
   private func perform(
-    _ operation: Program.Operation, _ memory: Addresses, _ outer: CollectiveStep?, _ number: Int
+    _ operation: Program.Operation, _ memory: inout Addresses, _ outer: CollectiveStep?,
+    _ number: Int
   ) throws {
     let start = clock.now
     switch operation.action {
+    case .allocate(let buffer, let bytes):
+      let storage = Storage(bytes: bytes, meter: self.memory.meter)
+      memory.buffers[buffer] = storage.start
+      buffers[buffer] = storage
+    case .release(let buffer):
+      memory.buffers[buffer] = nil
+      buffers[buffer] = nil
     case .start(let transfer):
-      enter(operation, "send", outer)
+      enter(operation, number, "send", outer)
       pending[transfer] = try program.transfers[transfer].start(memory, communicator)
       record(operation, .communication, start)
     case .finish(let transfer):
-      enter(operation, "receive", outer)
+      enter(operation, number, "receive", outer)
       try pending.removeValue(forKey: transfer)?.wait()
-      program.transfers[transfer].finish(memory)
-      record(operation, .communication, start)
+      let received = program.transfers[transfer]
+      received.finish(memory)
+      record(operation, .communication, start, receivedBytes: received.receivedBytes)
     case .allReduce(let place, let count, let type):
-      enter(operation, "sum", outer)
+      enter(operation, number, "sum", outer)
       try allReduce(memory[place], count: count, type)
-      record(operation, .communication, start)
+      record(
+        operation, .communication, start,
+        receivedBytes: Traffic.received(
+          by: program.rank, size: program.ranks,
+          in: .allReduce(count: count, elementBytes: type.bytes)))
     case .tiles(let tiles):
-      enter(operation, nil, outer)
+      enter(operation, number, nil, outer)
       runTiles(tiles, memory)
     default:
-      enter(operation, nil, outer)
+      enter(operation, number, nil, outer)
       memory.perform(operation.action, lane: nil)
       record(operation, .compute, start)
       if !pending.isEmpty { communicator.progress() }
@@ -120,12 +148,14 @@ public final class ProgramRunner {
 
   /// Says what this rank does now.
   private func enter(
-    _ operation: Program.Operation, _ verb: String?, _ outer: CollectiveStep?
+    _ operation: Program.Operation, _ number: Int, _ verb: String?, _ outer: CollectiveStep?
   ) {
-    guard program.ranks > 1 else { return }
+    // An expression without steps has no names.
+    guard program.ranks > 1, program.names.indices.contains(operation.name) else { return }
     let name = program.names[operation.name]
     let step = CollectiveStep(
-      number: 0, description: verb.map { "\($0) \(name)" } ?? name)
+      number: firstNumber.map { $0 + number } ?? 0,
+      description: operation.text ?? verb.map { "\($0) \(name)" } ?? name)
     communicator.enter(outer?.inner(step) ?? step)
   }
 
@@ -171,13 +201,17 @@ public final class ProgramRunner {
   }
 
   private func record(
-    _ operation: Program.Operation, _ kind: ProgramTimeline.Kind, _ start: ContinuousClock.Instant
+    _ operation: Program.Operation, _ kind: ProgramTimeline.Kind,
+    _ start: ContinuousClock.Instant, receivedBytes: Int = 0
   ) {
     guard timeline != nil else { return }
+    var role: ContractionNest.Role?
+    if case .kernel(let kernel) = operation.action { role = kernel.role }
     timeline?.events.append(
       ProgramTimeline.Event(
-        name: operation.name, kind: kind, lane: 0, start: (start - began) / .seconds(1),
-        duration: seconds(since: start)))
+        name: operation.name, text: operation.text, kind: kind, role: role,
+        start: (start - began) / .seconds(1), duration: seconds(since: start),
+        receivedBytes: receivedBytes))
   }
 
   private func seconds(since start: ContinuousClock.Instant) -> Double {
@@ -185,54 +219,30 @@ public final class ProgramRunner {
   }
 }
 
-/// What a rank did in one run of a program, and when.
-///
-/// ```swift
-/// runner.timeline = ProgramTimeline()
-/// try runner.run(storages)
-/// runner.timeline?.events.reduce(0) { $0 + $1.duration }
-/// ```
-public struct ProgramTimeline: Hashable, Sendable {
-  public enum Kind: String, Hashable, Codable, Sendable, CaseIterable {
-    case compute
-    /// Packing, sending, waiting for messages, unpacking and adding them.
-    case communication
-  }
-
-  public struct Event: Hashable, Sendable {
-    /// The number of the graph's node; as many as there are nodes of what comes after all of them.
-    public let name: Int
-    public let kind: Kind
-    /// Of the threads that run tiles.
-    public let lane: Int
-    /// Seconds since the run began.
-    public let start: Double
-    /// Seconds.
-    public let duration: Double
-  }
-
-  public internal(set) var events: [Event] = []
-  /// Of the whole run.
-  public internal(set) var seconds = 0.0
-
-  public init() {}
-}
-
 /// Where a run's memory is. Unchecked, for a program's operations that run at the same time write to places
 /// of their own.
 struct Addresses: @unchecked Sendable {
   let externals: [UnsafeMutableRawPointer]
-  let fixed: UnsafeMutableRawPointer
+  let fixed: UnsafeMutableRawPointer?
   let lanes: [UnsafeMutableRawPointer]
+  var buffers: [UnsafeMutableRawPointer?]
 
   subscript(place: Program.Place) -> UnsafeMutableRawPointer { self[place, nil] }
 
   subscript(place: Program.Place, lane: Int?) -> UnsafeMutableRawPointer {
     switch place.memory {
     case .external(let number): externals[number] + place.offset
-    case .fixed(let offset): fixed + offset + place.offset
+    case .fixed(let offset): known(fixed) + offset + place.offset
     case .lane(let offset): lanes[lane ?? 0] + offset + place.offset
+    case .buffer(let number): known(buffers[number]) + place.offset
     }
+  }
+
+  private func known(_ start: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer {
+    guard let start else {
+      preconditionFailure("a program uses memory before it has it: a wrong result")
+    }
+    return start
   }
 
   /// What needs no other rank.
@@ -259,7 +269,7 @@ struct Addresses: @unchecked Sendable {
       work.work.run(
         work.inputs.map { UnsafeRawPointer(self[$0, lane]) }, work.outputs.map { self[$0, lane] },
         workspace: self[work.workspace, lane], shift: work.shift)
-    case .start, .finish, .allReduce, .tiles:
+    case .allocate, .release, .start, .finish, .allReduce, .tiles:
       preconditionFailure("ranks communicate outside of tiles")
     }
   }
@@ -290,6 +300,8 @@ struct Addresses: @unchecked Sendable {
 }
 
 extension Program.Transfer {
+  var receivedBytes: Int { local.receivedCount * type.bytes }
+
   fileprivate func start(
     _ memory: Addresses, _ communicator: any Communicator
   ) throws -> (any PendingExchange)? {

@@ -236,14 +236,14 @@ extension NetworkSteps.Prepared {
   /// `widen`.
   fileprivate func floats(_ place: Int) -> UnsafeMutablePointer<Float> {
     let external = runner.program.externals[place]
-    let bytes = external.piece.value.type == .float64 ? external.bytes / 2 : 0
+    let bytes = external.type == .float64 ? external.bytes / 2 : 0
     return (storages[place].start + bytes).assumingMemoryBound(to: Float.self)
   }
 
   /// Makes numbers of float32 in the second half of a storage of float64 its elements.
   fileprivate func widen(_ place: Int) {
     let external = runner.program.externals[place]
-    guard external.piece.value.type == .float64 else { return }
+    guard external.type == .float64 else { return }
     let start = storages[place].start
     let count = external.bytes / MemoryLayout<Double>.stride
     let floats = start + external.bytes / 2

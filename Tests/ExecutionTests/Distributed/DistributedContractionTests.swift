@@ -210,17 +210,21 @@ import Testing
       return contraction.timeline
     }
     for timeline in timelines {
-      #expect(timeline.events.count { $0.kind == .compute } == 1)
+      #expect(timeline.events.compactMap(\.role) == [.result])
+      // Each is sent, and then received.
       #expect(
-        timeline.movements.map(\.name) == [
-          "gather operand 1 of 'ij,jk->ik'", "reduce the result of 'ij,jk->ik'",
+        timeline.events.compactMap(\.text) == [
+          "gather operand 1 of 'ij,jk->ik'", "gather operand 1 of 'ij,jk->ik'",
+          "reduce the result of 'ij,jk->ik'", "reduce the result of 'ij,jk->ik'",
         ])
-      #expect(timeline.movements.allSatisfy { $0.receivedBytes > 0 })
+      #expect(
+        timeline.events.filter { $0.text != nil }.map { $0.receivedBytes > 0 }
+          == [false, true, false, true])
       // Events do not overlap, and lie within the run.
       for (event, next) in zip(timeline.events, timeline.events.dropFirst()) {
         #expect(event.start + event.duration <= next.start + 1e-9)
       }
-      let times = RunTimeline.Kind.allCases.map { timeline.seconds($0, step: 0) }
+      let times = ProgramTimeline.Kind.allCases.map { timeline.seconds($0, of: 0) }
       #expect(times.allSatisfy { $0 > 0 } && times.reduce(0, +) <= timeline.seconds)
     }
   }

@@ -64,8 +64,8 @@ struct GraphRun {
         storage.start.initializeMemory(as: UInt8.self, repeating: 255, count: storage.bytes)
       }
       for (number, input) in inputs.enumerated() {
-        let piece = program.externals[number].piece
-        externals[number].set(input.piece(piece.box), piece.value.type)
+        let external = program.externals[number]
+        externals[number].set(input.piece(external.box), external.type)
       }
       let runner = ProgramRunner(program, ProgramMemory(meter: meter), communicator: communicator)
       var part = Part()
@@ -75,7 +75,7 @@ struct GraphRun {
         part.received.append(communicator.traffic.since(before).bytesReceived)
         part.runs.append(externals.map(\.contents))
       }
-      part.boxes = program.externals.map(\.piece.box)
+      part.boxes = program.externals.map(\.box)
       part.peakBytes = meter.peakBytes
       part.expectedPeakBytes = program.peakBytes
       part.expectedReceived = program.receivedBytes

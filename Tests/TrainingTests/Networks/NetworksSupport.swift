@@ -41,8 +41,8 @@ func forward(
   let storages = program.externals.map { external in
     let storage = Storage(bytes: external.bytes)
     storage.clear()
-    if external.source != nil {
-      made.initializations[external.name]?.fill(storage, external.piece.value, seed: seed)
+    if let source = graph.source(external.name) {
+      made.initializations[external.name]?.fill(storage, graph[source], seed: seed)
     }
     return storage
   }
@@ -52,7 +52,7 @@ func forward(
   try ProgramRunner(program, ProgramMemory(), communicator: SingleCommunicator()).run(storages)
   for (external, storage) in zip(program.externals, storages)
   where external.source == nil && external.name == "logits" {
-    return tensor(storage, external.piece.shape)
+    return tensor(storage, external.box.shape)
   }
   return Tensor(shape: [0])
 }
