@@ -73,7 +73,7 @@ extension Graph {
 
 extension Node {
   /// The outputs with their names in the graph: a single one has the node's.
-  func outputs(_ inputs: [Value]) throws(GraphError.Misfit) -> [Value] {
+  public func outputs(_ inputs: [Value]) throws(GraphError.Misfit) -> [Value] {
     let outputs = try operation.base.outputs(inputs)
     return outputs.map { $0.named(outputs.count == 1 ? name : "\(name).\($0.name)") }
   }

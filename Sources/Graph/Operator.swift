@@ -44,6 +44,9 @@ public protocol Operator: Sendable, Hashable, Codable {
   /// factor has an entry for every one. Dimensions that no factor has may not be cut.
   func factors(inputs: [Value], outputs: [Value]) -> [Factor]
 
+  /// Whether terms of an input give terms of the outputs: whoever holds some need not add them up before.
+  func isLinear(in input: Int) -> Bool
+
   /// Adds nodes that compute the gradients of the inputs from those of the outputs.
   ///
   /// - Parameters:
@@ -59,6 +62,8 @@ public protocol Operator: Sendable, Hashable, Codable {
 
 extension Operator {
   public var settings: String { "" }
+
+  public func isLinear(in input: Int) -> Bool { false }
 
   /// Kind and settings: `max-pool 3×3 /2 over 2,3`.
   public var text: String { settings.isEmpty ? Self.kind : "\(Self.kind) \(settings)" }

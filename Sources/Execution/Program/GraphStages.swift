@@ -69,7 +69,9 @@ struct GraphStages {
       [batch] number in Self.isTiled(number, graph, distribution, batch)
     }
     var isDeferred = graph.nodes.map { _ in false }
-    for number in graph.nodes.indices.reversed() where isNeeded[number] && !isTiled[number] {
+    // Not the way back from a product of parameters: what it reads would live on until then.
+    for number in graph.nodes.indices.reversed()
+    where isNeeded[number] && !isTiled[number] && !graph.nodes[number].isContraction {
       isDeferred[number] = graph.nodes[number].outputs.allSatisfy {
         consumers[$0.index].allSatisfy { isDeferred[$0] }
       }

@@ -206,9 +206,10 @@ struct ProgramAssembly {
 
   // MARK: Sums over ranks
 
-  /// Whether ranks hold terms of what a node makes.
+  /// Whether ranks hold terms of what a node makes, which are to be added up.
   func isPartial(_ node: Int, output: Int) -> Bool {
-    !distribution.nodes[node].made[output].partialAxes.isEmpty
+    distribution.nodes[node].made[output].partialAxes
+      != distribution.rest[graph.nodes[node].outputs[output].index].partialAxes
   }
 
   /// Whether every rank holds a term of it, of its full shape.
@@ -269,7 +270,7 @@ struct ProgramAssembly {
     if let temporary {
       move(value, from: temporary, made, to: place(value), rest)
       builder.release(temporary)
-    } else if isSummedOverAll(made), !made.partialAxes.isEmpty, !isInBucket(value) {
+    } else if isSummedOverAll(made), isPartial(node, output: output), !isInBucket(value) {
       allReduce(place(value), count: graph[value].count, graph[value].type)
     }
   }

@@ -6,8 +6,9 @@ import Partitioning
 /// For every axis of the mesh a node cuts the factor in which most of its inputs lie cut by that axis
 /// already; without any, all ranks along the axis do the same. What an input is *needed* in is what the
 /// factor says of it, windows included; what a node *makes* may be terms of a sum, or overlap; it *rests*
-/// whole along such axes: summed, and plainly cut. A contraction takes its operands as they rest: what
-/// travels within it is its plan's to say.
+/// whole along such axes: summed, and plainly cut. Only where all that reads it is linear in it, and makes
+/// less of it, it rests as terms, and what is made of them is summed. A contraction takes its operands as they
+/// rest: what travels within it is its plan's to say.
 ///
 /// ```swift
 /// let mesh = Mesh(axes: [4])
@@ -35,7 +36,7 @@ public struct GraphDistribution: Hashable, Sendable {
   }
 
   public let mesh: Mesh
-  /// By value, where it rests; never partial, without windows.
+  /// By value, where it rests, without windows.
   public let rest: [Layout]
   /// In the order of the graph's nodes.
   public let nodes: [NodeLayouts]
@@ -47,14 +48,58 @@ public struct GraphDistribution: Hashable, Sendable {
     self.mesh = mesh
     var rest = graph.values.map { Layout.replicated($0.shape, mesh: mesh) }
     for item in graph.sources { rest[item.value.index] = source(item).atRest }
+    let readers = Readers(graph)
     var nodes: [NodeLayouts] = []
     for node in graph.nodes {
       let made = Self.distribution(of: node, graph, mesh: mesh, rest: rest)
-      for (output, layout) in zip(node.outputs, made.made) { rest[output.index] = layout.atRest }
+      for (output, layout) in zip(node.outputs, made.made) {
+        rest[output.index] =
+          readers.takeTerms(of: output, layout, rest) ? layout : layout.atRest
+      }
       nodes.append(made)
     }
     self.rest = rest
     self.nodes = nodes
+  }
+
+  /// Who reads which values.
+  private struct Readers {
+    let graph: Graph
+    private let readers: [[Node]]
+    private let goesOut: Set<ValueID>
+
+    init(_ graph: Graph) {
+      self.graph = graph
+      var readers = graph.values.map { _ in [Node]() }
+      for node in graph.nodes {
+        for input in Set(node.inputs) { readers[input.index].append(node) }
+      }
+      self.readers = readers
+      goesOut = Set(graph.results.map(\.value) + graph.effects.map(\.becomes))
+    }
+
+    /// Whether a value that ranks hold terms of is better left so: all that is made of it is terms too, and
+    /// there is less of that to add up.
+    func takeTerms(of value: ValueID, _ layout: Layout, _ rest: [Layout]) -> Bool {
+      let readers = readers[value.index]
+      guard !layout.partialAxes.isEmpty, layout.cuts.allSatisfy({ $0.axes.isEmpty }),
+        !goesOut.contains(value), !readers.isEmpty
+      else { return false }
+      let made = readers.flatMap(\.outputs).reduce(0) { $0 + graph[$1].count }
+      return made < graph[value].count
+        && readers.allSatisfy { node in
+          node.inputs.indices.allSatisfy { input in
+            let other = rest[node.inputs[input].index]
+            return node.inputs[input] == value
+              ? node.operation.base.isLinear(in: input)
+              : isSource(node.inputs[input]) && other.cuts.allSatisfy { $0.axes.isEmpty }
+          }
+        }
+    }
+
+    private func isSource(_ value: ValueID) -> Bool {
+      graph.sources.contains { $0.value == value }
+    }
   }
 
   private static func distribution(
@@ -78,10 +123,14 @@ public struct GraphDistribution: Hashable, Sendable {
       }
       return weights.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key
     }
-    func layout(_ value: ValueID, _ places: [Factor.Dimension?], isOutput: Bool) -> Layout {
+    // Terms are taken as terms by what is linear in them (`Readers.takeTerms`).
+    let terms = Array(Set(inputs.flatMap(\.partialAxes))).sorted()
+    func layout(
+      _ value: ValueID, _ places: [Factor.Dimension?], isOutput: Bool, terms: [Int]
+    ) -> Layout {
       var axes = graph[value].shape.map { _ in [Int]() }
       var windows = graph[value].shape.map { _ in Window?.none }
-      var partial: [Int] = []
+      var partial = terms
       for (axis, number) in chosen.enumerated() {
         guard let number else { continue }
         if let place = places[number] {
@@ -98,10 +147,13 @@ public struct GraphDistribution: Hashable, Sendable {
         }, partialAxes: partial)
     }
     let needed = node.inputs.indices.map { input in
-      layout(node.inputs[input], factors.map { $0.inputs[input] }, isOutput: false)
+      layout(
+        node.inputs[input], factors.map { $0.inputs[input] }, isOutput: false,
+        terms: inputs[input].partialAxes)
     }
     let made = node.outputs.indices.map { output in
-      layout(node.outputs[output], factors.map { $0.outputs[output] }, isOutput: true)
+      layout(
+        node.outputs[output], factors.map { $0.outputs[output] }, isOutput: true, terms: terms)
     }
     let isLocal = zip(needed, inputs).prefix(operandCount).allSatisfy { $0 == $1 }
     guard let adjoint = node.operation.base as? Operators.ContractionAdjoint, !isLocal else {

@@ -103,6 +103,9 @@ extension Operators {
       "\(Contraction.text(expression, rules)) of \(list(neededOperands))"
     }
 
+    /// In the gradient of the result.
+    public func isLinear(in input: Int) -> Bool { input == needed.count }
+
     /// The operands whose gradients are the outputs, in order.
     public var neededOperands: [Int] { needed.indices.filter { needed[$0] } }
 

@@ -56,12 +56,18 @@ public struct StepPrograms: Sendable {
       mode: mode, type: type)
   }
 
-  /// The graph of a step over so many samples.
+  /// The graph of a step over so many samples of all ranks together.
   public func step(_ mode: NetworkMode, samples: Int) throws -> Graph {
     let made = try graph(mode, samples: samples)
-    return mode == .training
-      ? try made.trainingStep(optimizer, ranks: sharding.ranks)
-      : try made.evaluationStep(ranks: sharding.ranks)
+    let ofRank = (samples + sharding.batch - 1) / max(1, sharding.batch)
+    let isTrained = mode == .training
+    let forward = NetworkGraph(
+      graph: try passes.takingOutParameterProducts(
+        of: made.graph, samples: ofRank, isTrained: isTrained),
+      layers: made.layers, initializations: made.initializations)
+    return isTrained
+      ? try forward.trainingStep(optimizer, ranks: sharding.ranks)
+      : try forward.evaluationStep(ranks: sharding.ranks)
   }
 
   /// The program of a rank for a step over so many samples of all ranks together.
@@ -83,7 +89,7 @@ public struct StepPrograms: Sendable {
     let program = try program(mode, samples: samples, rank: rank)
     let there = Set(program.externals.map(\.name))
     // Of an evaluation the optimizer's state and the rest live on.
-    let training = try step(.training, samples: 1)
+    let training = try graph(.training, samples: 1).trainingStep(optimizer, ranks: sharding.ranks)
     return training.sources.reduce(program.peakBytes) { bytes, source in
       let value = training[source.value]
       return source.kind == .input || there.contains(value.name) ? bytes : bytes + value.bytes
