@@ -27,7 +27,6 @@ private struct KernelEstimates: StepEstimates {
   /// Steps below this are estimated roughly: a hundredth of what it takes to read the operands and write the result.
   private let smallNanoseconds: Double
   private let context: Context
-  private var known: [ContractionNest: [ContractionNest.Role: Double]] = [:]
 
   init(_ expression: BoundExpression, _ context: Context) {
     self.context = context
@@ -65,10 +64,7 @@ private struct KernelEstimates: StepEstimates {
     return Self.roles(needed).reduce(0) { $0 + time(nest, $1) }
   }
 
-  private mutating func time(_ nest: ContractionNest, _ role: ContractionNest.Role) -> Double {
-    if let time = known[nest]?[role] { return time }
-    let time = LoweredNest(nest, writing: role, context: context).nanoseconds
-    known[nest, default: [:]][role] = time
-    return time
+  private func time(_ nest: ContractionNest, _ role: ContractionNest.Role) -> Double {
+    context.nanoseconds(of: nest, writing: role)
   }
 }

@@ -16,6 +16,8 @@ import Foundation
 public struct Context: Hashable, Sendable {
   public let path: KernelPath
   public let instructions: InstructionSet
+  /// What is known of nests' times in this context.
+  let nestTimes = NestTimes()
 
   /// - Parameter instructions: those that the processor lacks give way to the widest that it has.
   public init(path: KernelPath = .fast, instructions: InstructionSet = .widest) {
@@ -44,6 +46,15 @@ public struct Context: Hashable, Sendable {
   /// ```
   public static let process =
     (try? Context(environment: ProcessInfo.processInfo.environment)) ?? Context()
+
+  public static func == (first: Context, second: Context) -> Bool {
+    first.path == second.path && first.instructions == second.instructions
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(path)
+    hasher.combine(instructions)
+  }
 
   /// What the estimates know of the processor.
   var times: KernelTimes { instructions == .avx512 ? .avx512 : .avx2 }

@@ -22,15 +22,20 @@ extension ContractionPasses {
     of graph: Graph, samples: Int, isTrained: Bool
   ) throws -> Graph {
     var split = SplitGraph(graph)
+    var dependsOnParameters = graph.values.map { _ in false }
+    for parameter in graph.parameters { dependsOnParameters[parameter.index] = true }
     for node in graph.nodes {
       if let contraction = node.operation.base as? Operators.Contraction {
         try split.add(
           node, contraction,
           products: try parameterProducts(
-            node, contraction, graph, samples: samples, isTrained: isTrained))
+            node, contraction, graph, samples: samples,
+            needed: isTrained ? node.inputs.map { dependsOnParameters[$0.index] } : nil))
       } else {
         split.nodes.append(node)
       }
+      guard node.inputs.contains(where: { dependsOnParameters[$0.index] }) else { continue }
+      for output in node.outputs { dependsOnParameters[output.index] = true }
     }
     return try Graph(
       values: split.values, nodes: split.nodes, sources: graph.sources, results: graph.results,
@@ -40,7 +45,7 @@ extension ContractionPasses {
   /// The largest products of a contraction's best order that are of parameters alone.
   private func parameterProducts(
     _ node: Node, _ contraction: Operators.Contraction, _ graph: Graph, samples: Int,
-    isTrained: Bool
+    needed: [Bool]?
   ) throws -> [SplitGraph.Product] {
     let parameters = Set(graph.parameters)
     let isParameter = node.inputs.map { parameters.contains($0) }
@@ -54,7 +59,7 @@ extension ContractionPasses {
     let plan = try plan(
       Subject(
         expression: contraction.expression, rules: contraction.rules, shapes: shapes,
-        needed: isTrained ? node.inputs.map { _ in true } : nil,
+        needed: needed,
         type: graph[node.outputs[0]].type, layouts: nil)
     ).plan
     var operands = node.inputs.indices.map { [$0] }
