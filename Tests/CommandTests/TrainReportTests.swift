@@ -25,6 +25,7 @@ import Testing
     var seconds: Double
     var predicted: Bytes
     var measured: Bytes
+    var highWaterBytesPerRank: [Int]
     var layers: [Layer]
     var loss: Times
     var update: Times
@@ -93,6 +94,26 @@ import Testing
       report.layers.reduce(0) { $0 + $1.measuredSeconds } + report.loss.measuredSeconds
       + report.update.measuredSeconds
     #expect(all <= report.seconds)
+  }
+
+  /// What the system counts of a process is what a step needs by its program, and not much more.
+  @Test func aProcessHoldsWhatWasPredicted() throws {
+    let folder = try Self.folder()
+    let run = try Convoy.run(
+      [
+        "train", "run.yaml", "--report", "report.json", "--threads", "2",
+        "--set", "model.network=resnet20", "--set", "training.maxSteps=2",
+        "--set", "training.batchSize=256", "--set", "data.trainingSamples=256",
+        "--set", "data.height=32", "--set", "data.width=32",
+      ], in: folder)
+    #expect(run.code == 0, "it says: \(run.errors)")
+    let report = try Self.report(folder)
+    let predicted = try #require(report.predicted.peakBytesPerRank.first)
+    #expect(predicted > 200_000_000)
+    let held = try #require(report.highWaterBytesPerRank.first)
+    #expect(held > predicted / 2, "nothing is held: \(held)")
+    #expect(
+      held <= predicted + predicted / 10 + 64_000_000, "\(held) bytes, of \(predicted) predicted")
   }
 
   /// Of two steps the second, of one the only one.

@@ -44,25 +44,17 @@ struct ScalingDrawing {
     let width = Self.legendLeft + Self.legendWidth
     let legendHeight = Self.plotTop + Double(series.count) * Self.lineHeight
     let height = max(Self.plotTop + Self.plotHeight + 60, legendHeight + 20)
-    return """
-      <svg xmlns="http://www.w3.org/2000/svg" width="\(number(width))" height="\(number(height))" \
-      viewBox="0 0 \(number(width)) \(number(height))">
-      <style>
-      text { font: 13px sans-serif; fill: #333 }
-      .title { font-size: 16px; font-weight: bold }
-      .grid { stroke: #ddd }
-      .ideal { stroke: #999; stroke-dasharray: 2 3 }
-      .axis { stroke: #333 }
-      .line { fill: none; stroke-width: 1.5; stroke-linejoin: round }
-      .weak { stroke-dasharray: 7 4 }
-      </style>
-      <rect width="\(number(width))" height="\(number(height))" fill="white"/>
-      <text x="\(number(Self.left))" y="32" class="title">\(xmlText(title))</text>
-      \((axes + series.indices.flatMap(drawn) + series.indices.flatMap(legend))
-        .joined(separator: "\n"))
-      </svg>
-
-      """
+    return SVGFile(
+      width: Int(width), height: Int(height.rounded(.up)), title: title,
+      titleAt: (Int(Self.left), 32),
+      style: """
+        .grid { stroke: #ddd }
+        .ideal { stroke: #999; stroke-dasharray: 2 3 }
+        .axis { stroke: #333 }
+        .line { fill: none; stroke-width: 1.5; stroke-linejoin: round }
+        .weak { stroke-dasharray: 7 4 }
+        """
+    ).text(axes + series.indices.flatMap(drawn) + series.indices.flatMap(legend))
   }
 
   /// The ranks are drawn at their logarithms, so that the few and the many can be told apart.

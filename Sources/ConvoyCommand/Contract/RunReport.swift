@@ -1,5 +1,4 @@
 import Convoy
-import Foundation
 
 /// The JSON of `convoy contract --report`.
 struct RunReport: Encodable {
@@ -32,7 +31,7 @@ struct RunReport: Encodable {
     self.seconds = seconds
     predicted = Bytes(bytesReceivedPerRank: [0], peakBytesPerRank: [predictedPeak])
     measured = Bytes(bytesReceivedPerRank: [0], peakBytesPerRank: [measuredPeak])
-    highWaterBytesPerRank = [Self.highWaterBytes]
+    highWaterBytesPerRank = [ProcessMemory.highWaterBytes]
     steps = []
     hash = plan.hashText
   }
@@ -54,7 +53,7 @@ struct RunReport: Encodable {
     measured = Bytes(
       bytesReceivedPerRank: try communicator.gather(receivedBytes),
       peakBytesPerRank: try communicator.gather(peakBytes))
-    highWaterBytesPerRank = try communicator.gather(Self.highWaterBytes)
+    highWaterBytesPerRank = try communicator.gather(ProcessMemory.highWaterBytes)
     steps = try plan.plan.steps.indices.map { step in
       StepTime(
         contraction: plan.plan.contractionText(plan.plan.steps[step]),
@@ -63,20 +62,5 @@ struct RunReport: Encodable {
           timeline.seconds(.communication, of: step)))
     }
     hash = plan.hashText
-  }
-
-  /// Of this process. What the kernel counts of its usage includes the process that started it, which it was a copy
-  /// of for a moment; its status does not.
-  private static var highWaterBytes: Int {
-    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
-    if let kibibytes = line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({
-      Int($0)
-    }) {
-      return kibibytes * 1024
-    }
-    var usage = rusage()
-    // Linux counts in KiB.
-    return getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 ? usage.ru_maxrss * 1024 : 0
   }
 }

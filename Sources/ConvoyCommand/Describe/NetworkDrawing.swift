@@ -63,24 +63,16 @@ struct NetworkDrawing {
     let height = y(report.layers.count) + Self.gap
     let boxes = report.layers.indices.map(box)
     let lines = report.layers.indices.filter(readsTheOneAbove).map(line)
-    return """
-      <svg xmlns="http://www.w3.org/2000/svg" width="\(width)" height="\(height)" \
-      viewBox="0 0 \(width) \(height)">
-      <style>
-      text { font: 12px sans-serif; fill: #222 }
-      .title { font-size: 16px; font-weight: bold }
-      .name { font-weight: bold }
-      .shape { fill: #555; text-anchor: end }
-      .edge { fill: none; stroke: #888 }
-      .contraction { fill: #fbf6e9; stroke: #b89b4e }
-      .other { fill: #eef4fb; stroke: #6f93b8 }
-      </style>
-      <rect width="\(width)" height="\(height)" fill="white"/>
-      <text x="\(Self.left)" y="28" class="title">\(xmlText(title))</text>
-      \((lines + ways.map(drawn) + boxes).joined(separator: "\n"))
-      </svg>
-
-      """
+    return SVGFile(
+      width: width, height: height, title: title, titleAt: (Self.left, 28),
+      style: """
+        .name { font-weight: bold }
+        .shape { fill: #555; text-anchor: end }
+        .edge { fill: none; stroke: #888 }
+        .contraction { fill: #fbf6e9; stroke: #b89b4e }
+        .other { fill: #eef4fb; stroke: #6f93b8 }
+        """
+    ).text(lines + ways.map(drawn) + boxes)
   }
 
   private func readsTheOneAbove(_ layer: Int) -> Bool {

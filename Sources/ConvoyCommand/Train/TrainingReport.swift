@@ -22,6 +22,8 @@ struct TrainingReport: Encodable {
   let seconds: Double
   let predicted: RunReport.Bytes
   let measured: RunReport.Bytes
+  /// The most that each process ever held up to then, as the system counts it: code, libraries and data too.
+  let highWaterBytesPerRank: [Int]
   let layers: [Layer]
   let loss: Times
   let update: Times
@@ -39,6 +41,7 @@ struct TrainingReport: Encodable {
     measured = RunReport.Bytes(
       bytesReceivedPerRank: try communicator.gather(recording.receivedBytes),
       peakBytesPerRank: try communicator.gather(recording.peakBytes))
+    highWaterBytesPerRank = try communicator.gather(ProcessMemory.highWaterBytes)
     var times: [NodeOwner: Times] = [:]
     var communication = Times(predictedSeconds: program.communicationSeconds(on: .standard))
     for (owner, seconds) in zip(recording.owners, program.nodeSeconds) {

@@ -87,7 +87,7 @@ private struct AlongWork<Element: OperatorElement>: OperatorWork {
 
   func run(
     _ inputs: [UnsafeRawPointer], _ outputs: [UnsafeMutableRawPointer],
-    workspace: UnsafeMutableRawPointer, shift: Int
+    workspace: UnsafeMutableRawPointer
   ) {
     nonisolated(unsafe) let x = inputs.count == 1 ? nil : inputs[0].elements(Element.self)
     nonisolated(unsafe) let other = inputs[inputs.count - 1].elements(Element.self)

@@ -100,7 +100,7 @@ struct CopyWork: OperatorWork {
 
   func run(
     _ inputs: [UnsafeRawPointer], _ outputs: [UnsafeMutableRawPointer],
-    workspace: UnsafeMutableRawPointer, shift: Int
+    workspace: UnsafeMutableRawPointer
   ) {
     let output = outputs[0]
     if hasZeros { output.initializeMemory(as: UInt8.self, repeating: 0, count: bytes) }

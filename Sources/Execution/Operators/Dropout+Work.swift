@@ -23,9 +23,8 @@ private struct DropoutWork<Element: OperatorElement>: OperatorWork {
   private let run: Int
   /// Numbers of runs along the box's first dimensions, and how far apart they are in the whole tensor.
   private let rows: StridedLoops
-  /// The box's first element, and how many elements of the whole tensor a sample has.
+  /// The box's first element in the whole tensor.
   private let first: Int
-  private let sample: Int
   private let stream: UInt32
   private let threshold: UInt32
   private let factor: Element
@@ -40,7 +39,6 @@ private struct DropoutWork<Element: OperatorElement>: OperatorWork {
     nanoseconds = (2 * nanosecondsPerByte * Double(output.value.type.bytes) + 0.6) * Double(count)
     let steps = StridedLoops.rowMajorSteps(whole)
     first = zip(box.ranges, steps).reduce(0) { $0 + $1.0.lowerBound * $1.1 }
-    sample = output.value.axes.first?.role == .batch ? steps[0] : 0
     // The last dimension that is cut is the first of a run's.
     let cut = box.shape.indices.last { box.shape[$0] != whole[$0] } ?? 0
     run = box.shape.dropFirst(cut).reduce(1, *)
@@ -53,7 +51,7 @@ private struct DropoutWork<Element: OperatorElement>: OperatorWork {
 
   func run(
     _ inputs: [UnsafeRawPointer], _ outputs: [UnsafeMutableRawPointer],
-    workspace: UnsafeMutableRawPointer, shift: Int
+    workspace: UnsafeMutableRawPointer
   ) {
     nonisolated(unsafe) let x = inputs[0].elements(Element.self)
     nonisolated(unsafe) let y = outputs[0].elements(Element.self)
@@ -62,7 +60,6 @@ private struct DropoutWork<Element: OperatorElement>: OperatorWork {
     let mask = ConvoyMask(
       key: (UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32)),
       step: UInt32(truncatingIfNeeded: key[1]), stream: stream, threshold: threshold)
-    let start = first + shift * sample
     let drop = Element.loops.dropout
     ThreadPool.run(over: count, unit: 1024, nanoseconds: nanoseconds) { range in
       withUnsafePointer(to: mask) { mask in
@@ -70,7 +67,7 @@ private struct DropoutWork<Element: OperatorElement>: OperatorWork {
         while element < range.upperBound {
           let (row, within) = element.quotientAndRemainder(dividingBy: run)
           let count = min(run - within, range.upperBound - element)
-          let place = start + rows.place(of: row) + within
+          let place = first + rows.place(of: row) + within
           drop(
             mask, UInt64(truncatingIfNeeded: place), count, factor, x + element, y + element)
           element += count

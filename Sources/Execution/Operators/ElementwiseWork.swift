@@ -36,7 +36,7 @@ struct ElementwiseWork: OperatorWork {
 
   func run(
     _ inputs: [UnsafeRawPointer], _ outputs: [UnsafeMutableRawPointer],
-    workspace: UnsafeMutableRawPointer, shift: Int
+    workspace: UnsafeMutableRawPointer
   ) {
     nonisolated(unsafe) let (inputs, outputs) = (inputs, outputs)
     ThreadPool.run(over: count, unit: 1024, nanoseconds: nanoseconds) { range in

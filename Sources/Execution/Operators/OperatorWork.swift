@@ -54,12 +54,9 @@ protocol OperatorWork: Sendable {
   /// Rough nanoseconds on one thread, by shapes only.
   var nanoseconds: Double { get }
 
-  /// - Parameters:
-  ///   - shift: Samples (indices of dimension 0 of every box that has the batch) by which the boxes
-  ///     lie further than those that the work was made for; only randomness depends on it.
   func run(
     _ inputs: [UnsafeRawPointer], _ outputs: [UnsafeMutableRawPointer],
-    workspace: UnsafeMutableRawPointer, shift: Int)
+    workspace: UnsafeMutableRawPointer)
 }
 
 extension OperatorWork {

@@ -86,7 +86,7 @@ private struct SumWork<Element: OperatorElement>: OperatorWork {
 
   func run(
     _ inputs: [UnsafeRawPointer], _ outputs: [UnsafeMutableRawPointer],
-    workspace: UnsafeMutableRawPointer, shift: Int
+    workspace: UnsafeMutableRawPointer
   ) {
     nonisolated(unsafe) let x = inputs[0].elements(Element.self)
     nonisolated(unsafe) let y = outputs[0].elements(Element.self)

@@ -28,7 +28,7 @@ struct SweepWork: OperatorWork {
 
   func run(
     _ inputs: [UnsafeRawPointer], _ outputs: [UnsafeMutableRawPointer],
-    workspace: UnsafeMutableRawPointer, shift: Int
+    workspace: UnsafeMutableRawPointer
   ) {
     sweep(inputs, outputs, workspace)
   }

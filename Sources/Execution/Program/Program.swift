@@ -65,7 +65,6 @@ public struct Program: Sendable {
     let inputs: [Place]
     let outputs: [Place]
     let workspace: Place
-    let shift: Int
   }
 
   struct Transfer: Sendable {

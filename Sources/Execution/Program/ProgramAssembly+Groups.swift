@@ -21,7 +21,7 @@ extension ProgramAssembly {
     guard let cut = stages.batch else { return [] }
     let layout = Layout(mesh: distribution.mesh, cuts: [cut])
     let samples = layout.box(of: rank).ranges[0]
-    // What another rank has most of decides, so that all have tiles of one kind.
+    // What any rank has most of decides: ranks with a sample less mostly have tiles of the same kind.
     let most = (cut.extent + layout.parts(0) - 1) / layout.parts(0)
     let limit = max(1, min(most, options.tileElements / max(1, elementsPerSample)))
     let even = (limit / 2 + 1...limit).last { samples.count.isMultiple(of: $0) }
@@ -117,7 +117,7 @@ extension ProgramAssembly {
         }
       }
       if let work = sweep.work {
-        add(work, inputs: inputs, outputs: outputs, shift: 0)
+        add(work, inputs: inputs, outputs: outputs)
       } else {
         try addContraction(
           sweep.nodes[0], part(of: sweep.nodes[0], samples), tile: tile, inputs: inputs,

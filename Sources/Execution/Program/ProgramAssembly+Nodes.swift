@@ -38,7 +38,7 @@ extension ProgramAssembly {
       let work = try work(of: part, number)
       replaceSources(number, work, temporaries)
       let outputs = place(outputsOf: number, part)
-      add(work, inputs: inputs, outputs: outputs.map { $0.made }, shift: 0)
+      add(work, inputs: inputs, outputs: outputs.map { $0.made })
       finish(number, outputs)
     }
     for temporary in temporaries { builder.release(temporary) }
@@ -95,13 +95,13 @@ extension ProgramAssembly {
   }
 
   mutating func add(
-    _ work: any OperatorWork, inputs: [Place], outputs: [Place], shift: Int
+    _ work: any OperatorWork, inputs: [Place], outputs: [Place]
   ) {
     let workspace = builder.allocate(bytes: work.workspaceBytes)
     builder.append(
       .work(
         Program.Work(
-          work: work, inputs: inputs, outputs: outputs, workspace: workspace, shift: shift)))
+          work: work, inputs: inputs, outputs: outputs, workspace: workspace)))
     builder.release(workspace)
     nanoseconds[builder.name] += work.nanoseconds
   }

@@ -180,7 +180,7 @@ extension Program.Operation {
         .work(
           Program.Work(
             work: work.work, inputs: work.inputs.map(place), outputs: work.outputs.map(place),
-            workspace: place(work.workspace), shift: work.shift))
+            workspace: place(work.workspace)))
       case .allReduce(let target, let count, let type):
         .allReduce(place(target), count: count, type)
       case .tiles(let tiles): .tiles(tiles.map { $0.map { $0.placed(place) } })

@@ -268,7 +268,7 @@ struct Addresses: @unchecked Sendable {
     case .work(let work):
       work.work.run(
         work.inputs.map { UnsafeRawPointer(self[$0, lane]) }, work.outputs.map { self[$0, lane] },
-        workspace: self[work.workspace, lane], shift: work.shift)
+        workspace: self[work.workspace, lane])
     case .allocate, .release, .start, .finish, .allReduce, .tiles:
       preconditionFailure("ranks communicate outside of tiles")
     }

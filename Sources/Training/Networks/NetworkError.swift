@@ -7,8 +7,7 @@
 ///   print(error)  // there is no form "cpp"; the forms are dense, cp, tk, …
 /// }
 /// ```
-// Indirect: see `TrainingError`.
-public indirect enum NetworkError: Error, Hashable, Sendable {
+public enum NetworkError: Error, Hashable, Sendable {
   /// No form has this name.
   case unknownForm(name: String, known: [String])
   /// A compression that is not a number in (0, `limit`].

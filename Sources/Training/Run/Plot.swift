@@ -1,4 +1,5 @@
 import Foundation
+import Planning
 
 /// Loss and accuracy over the steps of a run, as an SVG drawing.
 ///
@@ -62,15 +63,7 @@ public struct Plot: Hashable, Sendable {
         PlotSeries(name: "training", color: "#4c78a8", points: trainAccuracy, hasMarkers: true),
         PlotSeries(name: "test", color: "#e45756", points: testAccuracy, hasMarkers: true),
       ])
-    return """
-      <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 620" width="720" height="620" \
-      font-family="sans-serif" font-size="13" fill="#333">
-      <rect width="720" height="620" fill="#fff"/>
-      \(loss.svg)
-      \(accuracy.svg)
-      </svg>
-
-      """
+    return SVGFile(width: 720, height: 620).text([loss.svg, accuracy.svg])
   }
 }
 

@@ -8,9 +8,7 @@
 ///   print(error)  // --set: there is no key 'training.epoch'; did you mean 'training.epochs'?
 /// }
 /// ```
-// Indirect: with plain payloads, built by Swift 6.3.1, destroying one that had been described released a string too often.
-// Why has not been found out; the tests of messages crash without.
-public indirect enum TrainingError: Error, Hashable, Sendable {
+public enum TrainingError: Error, Hashable, Sendable {
   public enum Unreadable: Hashable, Sendable { case missing, denied, notText }
 
   /// What is wrong with a file of metrics.

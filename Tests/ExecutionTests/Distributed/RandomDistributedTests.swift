@@ -9,7 +9,7 @@ import Testing
 ///
 /// Data are small integers, of which every order of evaluation makes the same sums exactly.
 @Suite struct RandomDistributedTests {
-  static let count = 1000
+  static let count = testsAreLong ? 1000 : 400
   static let randoms = Array(
     RandomExpressions(seed: 31, limits: .init(iterations: 3_000)).prefix(count))
   /// The expressions are cut into slices that run in parallel.

@@ -9,7 +9,7 @@ import Testing
 ///
 /// Data are small integers, of which every order of evaluation makes the same sums exactly.
 @Suite struct RandomGradientTests {
-  static let count = 300
+  static let count = testsAreLong ? 300 : 150
   static let randoms = Array(
     RandomExpressions(seed: 32, limits: .init(iterations: 2_000)).prefix(count))
   static let slices = Array(stride(from: 0, to: count, by: 25))

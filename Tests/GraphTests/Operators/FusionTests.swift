@@ -365,7 +365,7 @@ private struct ChainRun {
       let workspace = TestMemory(count: work.workspaceBytes)
       work.run(
         given.map { UnsafeRawPointer($0.start) }, results.map(\.start),
-        workspace: workspace.start, shift: 0)
+        workspace: workspace.start)
       let isIntact = (given + results + [workspace]).allSatisfy(\.isIntact)
       #expect(isIntact)
       #expect(given.map(\.bytes) == before)

@@ -67,8 +67,8 @@ struct WorkCheck {
     try self.init(operation, choice, elements, tolerance: tolerance)
   }
 
-  /// Whole, in two and three parts along every factor that may be cut, with one and two threads, in
-  /// place, and on the place of other samples.
+  /// Whole, in two and three parts along every factor that may be cut, with one and two threads, and
+  /// in place.
   func run() throws {
     try checkTogether([whole], [elements], "whole")
     try checkBits(whole, elements)
@@ -80,7 +80,6 @@ struct WorkCheck {
         let pieces = parts.map(pieces)
         try checkTogether(parts, pieces, "\(count) parts of \(factor)")
         for (part, pieces) in zip(parts, pieces) { try checkBits(part, pieces) }
-        try checkShift(factor, ranges)
       }
     }
   }
@@ -147,22 +146,6 @@ struct WorkCheck {
         "\(operation) in place, \(part.inputs.map(\.box))")
     }
   }
-
-  /// Work that was made for the first samples gives on others, so many further, what work that was made
-  /// for those gives.
-  private func checkShift(_ factor: Factor, _ ranges: [Range<Int>]) throws {
-    let dimensions = zip(factor.inputs + factor.outputs, inputs + outputs)
-    let isOfSamples = dimensions.allSatisfy { dimension, value in
-      dimension.map { $0 == 0 && value.axes[0].role == .batch } ?? true
-    }
-    guard isOfSamples, let last = ranges.last, !last.isEmpty else { return }
-    let pieces = pieces(of: part(factor, last))
-    let first = try WorkRun(part(factor, 0..<last.count))
-    #expect(
-      first.results(pieces, shift: last.lowerBound).map(\.bytes)
-        == (try WorkRun(part(factor, last)).results(pieces).map(\.bytes)),
-      "\(operation), \(last.lowerBound) samples further")
-  }
 }
 
 /// The work of a part, on memory of its own.
@@ -179,7 +162,7 @@ struct WorkRun {
   }
 
   /// What is written; all that is not to be written is still there.
-  func results(_ elements: [DoubleTensor], inPlace: Bool = false, shift: Int = 0) -> [TestMemory] {
+  func results(_ elements: [DoubleTensor], inPlace: Bool = false) -> [TestMemory] {
     let inputs = zip(part.inputs, elements).map { TestMemory($1, $0.value.type) }
     let before = inputs.map(\.bytes)
     var overwritten: Set<Int> = []
@@ -195,8 +178,7 @@ struct WorkRun {
     }
     let workspace = TestMemory(count: work.workspaceBytes)
     work.run(
-      inputs.map { UnsafeRawPointer($0.start) }, outputs.map(\.start), workspace: workspace.start,
-      shift: shift)
+      inputs.map { UnsafeRawPointer($0.start) }, outputs.map(\.start), workspace: workspace.start)
     let isIntact = (inputs + outputs + [workspace]).allSatisfy(\.isIntact)
     #expect(isIntact, "\(part.operation) overruns")
     for (number, input) in inputs.enumerated() where !overwritten.contains(number) {

@@ -93,7 +93,7 @@ import Testing
   /// Forward and back, whole and in tiles, kept and recomputed, the values are those of the layer as it was.
   @Test(arguments: layers)
   func valuesAreTheSame(expression: String, factors: [[Int]]) throws {
-    try agree(try layer(expression, factors), ranks: [1, 2, 3, 5])
+    try agree(try layer(expression, factors), ranks: [1, 2, 5])
   }
 
   private func agree(_ graph: Graph, ranks: [Int]) throws {
@@ -101,19 +101,19 @@ import Testing
     let split = try differentiated(try taken(graph))
     let sources = drawnSources(of: meant)
     let meaning = try GraphMeaning(meant, sources)
-    for ranks in ranks {
-      for elements in [1, 1 << 20] {
-        for checkpointing in Checkpointing.allCases {
-          var run = GraphRun(split)
-          run.mesh = Mesh(axes: [ranks])
-          run.options.tileElements = elements
-          run.checkpointing = checkpointing
-          run.layouts = [
-            "x": .cutting(meant[try #require(meant.source("x"))], [.batch: 0], mesh: run.mesh)
-          ]
-          meaning.compare(
-            try run.outcome(sources), tolerance: 1e-9, "\(ranks) \(elements) \(checkpointing)")
-        }
+    let checkpointings = Checkpointing.allCases
+    for (turn, ranks) in ranks.enumerated() {
+      for (elements, checkpointing) in [
+        (1, checkpointings[turn % 2]), (1 << 20, checkpointings[(turn + 1) % 2]),
+      ] {
+        var run = GraphRun(split)
+        run.mesh = Mesh(axes: [ranks])
+        run.options.tileElements = elements
+        run.checkpointing = checkpointing
+        let x = try #require(meant.source("x"))
+        run.layouts = ["x": .cutting(meant[x], [.batch: 0], mesh: run.mesh)]
+        meaning.compare(
+          try run.outcome(sources), tolerance: 1e-9, "\(ranks) \(elements) \(checkpointing)")
       }
     }
   }

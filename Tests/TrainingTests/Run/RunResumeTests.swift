@@ -12,7 +12,9 @@ import Testing
   /// after, goes on to the same bits as one that was never stopped.
   @Test(arguments: [1, 2], ["sgd", "adam"])
   func aResumedRunHasTheSameBits(ranks: Int, optimizer: String) throws {
-    for context in Context.paths { try resumed(ranks, optimizer, context) }
+    for context in Context.paths(turn: ranks + (optimizer == "adam" ? 2 : 0)) {
+      try resumed(ranks, optimizer, context)
+    }
   }
 
   private func resumed(_ ranks: Int, _ optimizer: String, _ context: Context) throws {

@@ -143,24 +143,16 @@ private struct TreeDrawing {
   func file(title: String, _ parts: [String]) -> String {
     let width = 2 * Self.margin + columns * Self.width + (columns - 1) * gapX
     let height = 2 * Self.margin + Self.title + rows * (Self.height + Self.gapY) - Self.gapY
-    return """
-      <svg xmlns="http://www.w3.org/2000/svg" width="\(width)" height="\(height)" \
-      viewBox="0 0 \(width) \(height)">
-      <style>
-      text { font: 12px sans-serif; fill: #222 }
-      .title { font-size: 16px; font-weight: bold }
-      .head { font-weight: bold }
-      .label { font-size: 11px; fill: #555 }
-      .edge { fill: none; stroke: #888 }
-      .operand { fill: #eef4fb; stroke: #6f93b8 }
-      .step { fill: #fbf6e9; stroke: #b89b4e }
-      </style>
-      <rect width="\(width)" height="\(height)" fill="white"/>
-      <text x="\(Self.margin)" y="\(Self.margin + 12)" class="title">\(xmlText(title))</text>
-      \(parts.joined(separator: "\n"))
-      </svg>
-
-      """
+    return SVGFile(
+      width: width, height: height, title: title, titleAt: (Self.margin, Self.margin + 12),
+      style: """
+        .head { font-weight: bold }
+        .label { font-size: 11px; fill: #555 }
+        .edge { fill: none; stroke: #888 }
+        .operand { fill: #eef4fb; stroke: #6f93b8 }
+        .step { fill: #fbf6e9; stroke: #b89b4e }
+        """
+    ).text(parts)
   }
 
   private func shortened(_ line: String, to length: Int) -> String {
