@@ -31,4 +31,20 @@ for signal in 'INT 130' 'TERM 143' 'USR1 138'; do
   cmp $run/weights.safetensors ../whole/run/weights.safetensors \
     || fail "stopped by SIG$signal, it goes on" "the weights differ"
 done
+
+# Two runs never write into one folder, nor does a resume beside a run that goes on.
+env --default-signal=INT "$launch" 2 "$convoy" train ../small.yaml --set output=locked \
+  --set training.epochs=500 >output 2>&1 &
+job=$!
+await_lines 17 locked/metrics.jsonl
+going="locked: a run is going on in this folder (host and process: $host [0-9]*)"
+check "no resume beside a run that goes on" 64 "$going" 2 "$convoy" train --resume locked
+check "no second run in its folder" 64 "$going" 2 "$convoy" train ../small.yaml --set output=locked
+kill -s TERM $job
+wait $job
+if grep -q '^stopped by SIG.*with a checkpoint' output; then
+  pass "a run that others wanted to join goes on"
+else
+  fail "a run that others wanted to join goes on" "it says:" "$(cat output)"
+fi
 cd "$work" || exit 1

@@ -256,6 +256,7 @@
         .silent(
           ranks.map(state(of:)), size: size,
           seconds: Int(watchdog.silence.seconds.rounded(.up))))
+      StoppedSiblings.wake()
       MPIProcess.abort(code: 1, after: self)
     }
   }

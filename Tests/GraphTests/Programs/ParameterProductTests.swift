@@ -9,7 +9,7 @@ import Testing
 /// and no more bytes between ranks.
 @Suite struct ParameterProductTests {
   private static let images = [
-    Axis("sample", .batch, 12), Axis("height", .space, 5), Axis("width", .space, 4),
+    Axis("sample", .batch, 6), Axis("height", .space, 4), Axis("width", .space, 3),
     Axis("in", .channel, 4),
   ]
 
@@ -44,7 +44,7 @@ import Testing
     return try builder.build()
   }
 
-  private func taken(_ graph: Graph, samples: Int = 12) throws -> Graph {
+  private func taken(_ graph: Graph, samples: Int = 6) throws -> Graph {
     try ContractionPasses().takingOutParameterProducts(
       of: graph, samples: samples, isTrained: true)
   }
@@ -53,9 +53,9 @@ import Testing
     graph.nodes.compactMap { ($0.operation.base as? Operators.Contraction)?.expression }
   }
 
-  /// Twelve samples of twenty pixels are worth it to multiply 24 terms of a kernel of 4 × 4 × 3 × 3 once.
+  /// Six samples of twelve pixels are worth it to multiply 12 terms of a kernel of 4 × 4 × 3 × 3 once.
   @Test func aKernelOfManyTermsIsMadeOnce() throws {
-    let graph = try layer("bhws,rt,rs,rhw->bhwt|hw", [[24, 4], [24, 4], [24, 3, 3]])
+    let graph = try layer("bhws,rt,rs,rhw->bhwt|hw", [[12, 4], [12, 4], [12, 3, 3]])
     let split = try taken(graph)
     #expect(split.nodes.map(\.name).prefix(2) == ["layer.parameters", "layer"])
     #expect(split.nodes.count == graph.nodes.count + 1)
@@ -75,7 +75,7 @@ import Testing
 
   /// Two filters along one mode make a longer one: that is no plain product.
   @Test func filtersOfOneModeStayTogether() throws {
-    let graph = try layer("bhws,rt,rs,rh,rh->bhwt|h", [[24, 4], [24, 4], [24, 3], [24, 2]])
+    let graph = try layer("bhws,rt,rs,rh,rh->bhwt|h", [[12, 4], [12, 4], [12, 3], [12, 2]])
     for expression in expressions(try taken(graph)) {
       let (terms, isRest) = (expression.split(separator: ","), expression.contains("bhws"))
       #expect(isRest || terms.count { $0.contains("h") } <= 1, "\(expression)")
@@ -84,8 +84,8 @@ import Testing
   }
 
   static let layers: [(String, [[Int]])] = [
-    ("bhws,rt,rs,rhw->bhwt|hw", [[24, 4], [24, 4], [24, 3, 3]]),
-    ("bhws,rt,rs,rh,rw->bhwt|hw", [[20, 4], [20, 4], [20, 3], [20, 3]]),
+    ("bhws,rt,rs,rhw->bhwt|hw", [[12, 4], [12, 4], [12, 3, 3]]),
+    ("bhws,rt,rs,rh,rw->bhwt|hw", [[12, 4], [12, 4], [12, 3], [12, 3]]),
     ("bhws,(r1)t,(r1)(r2)s,(r2)hw->bhwt|hw", [[5, 4], [5, 5, 4], [5, 3, 3]]),
     ("bhws,t,s->bhwt", [[4], [4]]),
   ]
