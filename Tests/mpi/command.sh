@@ -52,6 +52,8 @@ assert report["predicted"] == report["measured"], report
 for key in ("bytesReceivedPerRank", "peakBytesPerRank"):
     assert report["measured"][key] == described[key], (key, report, described[key])
     assert len(described[key]) == report["ranks"], report
+for held, predicted in zip(report["highWaterBytesPerRank"], described["peakBytesPerRank"]):
+    assert predicted < held < 1.1 * predicted + 64e6, (held, predicted)
 events = [event for event in trace["traceEvents"] if event["ph"] == "X"]
 assert {event["pid"] for event in events} == set(range(report["ranks"])), trace
 kinds = {"compute"} | ({"communication"} if report["ranks"] > 1 else set())
