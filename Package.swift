@@ -88,7 +88,7 @@ let package = Package(
       path: "Tests/MPISelfTest", swiftSettings: strict),
     tests("CommandTests", ["ConvoyCommand"]),
     tests("PartitioningTests", ["Partitioning"]),
-    tests("PlanningTests", ["Planning"], optimized: true),
+    tests("PlanningTests", ["Planning", "TestSupport"], optimized: true),
     tests(
       "GraphTests",
       ["Graph", "Planning", "Partitioning", "Execution", "Kernels", "Collectives", "TestSupport"]),

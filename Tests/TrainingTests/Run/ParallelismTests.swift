@@ -97,7 +97,7 @@ import Testing
   }
 
   /// Thirty steps on 8 ranks that share rows, and on one rank.
-  @Test(arguments: Context.paths)
+  @Test(arguments: Context.paths(turn: 1))
   func theResultDoesNotDependOnTheChoice(context: Context) throws {
     try withTemporaryFolder { folder in
       var configuration = smallRun(in: folder)
@@ -129,7 +129,7 @@ import Testing
   }
 
   /// Batches of 5, the last of 2: on 3 ranks samples are shared, but the last batch has too few.
-  @Test(arguments: Context.paths)
+  @Test(arguments: Context.paths(turn: 2))
   func autoWithEnoughSamplesHasTheBitsOfData(context: Context) throws {
     try withTemporaryFolder { folder in
       var configuration = smallRun(in: folder)
