@@ -62,8 +62,7 @@ extension NetworkGraph {
       }
       let update = StepUpdate(
         optimizer: optimizer, name: name, parameter: parameter, gradient: mean, decays: decays,
-        rate: rate,
-        step: step)
+        rate: rate, step: step)
       try update.add(to: &builder)
     }
     return try Self.finish(&builder, ranks: ranks)
