@@ -3,60 +3,42 @@ import Kernels
 /// A box within two buffers: how many elements, where they begin, and how far apart they are.
 /// Dimensions that lie one behind the other in both buffers are joined.
 struct StridedPiece: Sendable {
-  private(set) var extents: [Int] = []
-  private(set) var fromStrides: [Int] = []
-  private(set) var toStrides: [Int] = []
+  let extents: [Int]
+  let fromStrides: [Int]
+  let toStrides: [Int]
   let from: Int
   let to: Int
 
   /// - Parameters: the piece's shape, and per buffer where it begins and the buffer's shape.
   init(_ shape: [Int], from: (start: [Int], shape: [Int]), to: (start: [Int], shape: [Int])) {
-    let fromSteps = StridedLoops.rowMajorSteps(from.shape)
-    let toSteps = StridedLoops.rowMajorSteps(to.shape)
-    self.from = zip(from.start, fromSteps).reduce(0) { $0 + $1.0 * $1.1 }
-    self.to = zip(to.start, toSteps).reduce(0) { $0 + $1.0 * $1.1 }
-    join(shape, fromSteps, toSteps)
+    self.init(shape, from: Self.place(from), to: Self.place(to))
   }
 
-  /// A piece that is packed, or unpacked, at an offset.
+  /// A piece that is packed at an offset.
   init(_ shape: [Int], from: (start: [Int], shape: [Int]), toOffset: Int) {
-    let fromSteps = StridedLoops.rowMajorSteps(from.shape)
-    self.from = zip(from.start, fromSteps).reduce(0) { $0 + $1.0 * $1.1 }
-    to = toOffset
-    join(shape, fromSteps, StridedLoops.rowMajorSteps(shape))
+    self.init(shape, from: Self.place(from), to: (toOffset, denseStrides(of: shape)))
   }
 
+  /// A piece that is unpacked from an offset.
   init(_ shape: [Int], fromOffset: Int, to: (start: [Int], shape: [Int])) {
-    let toSteps = StridedLoops.rowMajorSteps(to.shape)
-    from = fromOffset
-    self.to = zip(to.start, toSteps).reduce(0) { $0 + $1.0 * $1.1 }
-    join(shape, StridedLoops.rowMajorSteps(shape), toSteps)
+    self.init(shape, from: (fromOffset, denseStrides(of: shape)), to: Self.place(to))
   }
 
   /// - Parameters: how many elements there are along each dimension, and per buffer where they begin and how far
   ///   apart they are.
-  init(_ shape: [Int], from: (start: Int, steps: [Int]), to: (start: Int, steps: [Int])) {
+  init(_ shape: [Int], from: (start: Int, strides: [Int]), to: (start: Int, strides: [Int])) {
     (self.from, self.to) = (from.start, to.start)
-    join(shape, from.steps, to.steps)
+    let loops = StridedLoops(shape, [from.strides, to.strides])
+    extents = loops.extents
+    (fromStrides, toStrides) = (loops.strides(in: 0), loops.strides(in: 1))
+  }
+
+  private static func place(_ box: (start: [Int], shape: [Int])) -> (start: Int, strides: [Int]) {
+    let strides = denseStrides(of: box.shape)
+    return (zip(box.start, strides).reduce(0) { $0 + $1.0 * $1.1 }, strides)
   }
 
   var count: Int { extents.reduce(1, *) }
-
-  private mutating func join(_ shape: [Int], _ fromSteps: [Int], _ toSteps: [Int]) {
-    for (dimension, extent) in shape.enumerated() where extent != 1 {
-      if let last = extents.indices.last, fromStrides[last] == extent * fromSteps[dimension],
-        toStrides[last] == extent * toSteps[dimension]
-      {
-        extents[last] *= extent
-        fromStrides[last] = fromSteps[dimension]
-        toStrides[last] = toSteps[dimension]
-      } else {
-        extents.append(extent)
-        fromStrides.append(fromSteps[dimension])
-        toStrides.append(toSteps[dimension])
-      }
-    }
-  }
 
   func copy<Element: TensorElement>(
     from source: UnsafePointer<Element>, to target: UnsafeMutablePointer<Element>
@@ -66,22 +48,14 @@ struct StridedPiece: Sendable {
   }
 
   func copy(from source: UnsafePointer<UInt8>, to target: UnsafeMutablePointer<UInt8>) {
-    guard let last = extents.indices.last else {
-      target[to] = source[from]
-      return
-    }
-    let (fromStep, toStep) = (fromStrides[last], toStrides[last])
-    let outer = Array(extents[..<last])
-    let read = StridedLoops(extents: outer, steps: Array(fromStrides[..<last]))
-    let written = StridedLoops(extents: outer, steps: Array(toStrides[..<last]))
-    for row in 0..<read.count {
-      let (source, target) = (
-        source + from + read.place(of: row), target + to + written.place(of: row)
-      )
-      if fromStep == 1 && toStep == 1 {
-        target.update(from: source, count: extents[last])
+    let rows = RowLoops(extents, [fromStrides, toStrides])
+    let (fromStride, toStride) = (rows.rowStrides[0], rows.rowStrides[1])
+    rows.forEachRow(0..<rows.rows) { at in
+      let (source, target) = (source + from + at[0], target + to + at[1])
+      if fromStride == 1 && toStride == 1 {
+        target.update(from: source, count: rows.rowCount)
       } else {
-        for index in 0..<extents[last] { target[index * toStep] = source[index * fromStep] }
+        for index in 0..<rows.rowCount { target[index * toStride] = source[index * fromStride] }
       }
     }
   }

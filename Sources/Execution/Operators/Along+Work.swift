@@ -47,10 +47,12 @@ private struct AlongWork<Element: OperatorElement>: OperatorWork {
   let nanoseconds: Double
   private let what: ConvoyAlong
   private let factor: Element
-  /// Dimensions of the output, those joined that the other value is read alike along, and how far apart
-  /// its elements are along them; at least two.
-  private let extents: [Int]
-  private let steps: [Int]
+  /// The output's elements side by side that the other value is read alike along, and how far apart its
+  /// elements are along them.
+  private let width: Int
+  private let widthStep: Int
+  /// The loops around them, in the other value.
+  private let outer: StridedLoops
 
   /// - Parameter axes: those of the output that the other value has; along them it may have extent 1.
   init(
@@ -68,17 +70,10 @@ private struct AlongWork<Element: OperatorElement>: OperatorWork {
       byDimension[axis] = step
       step *= extent
     }
-    var (extents, steps): ([Int], [Int]) = ([1, 1], [0, 0])
-    for (extent, step) in zip(output.shape, byDimension) where extent != 1 {
-      if steps[steps.count - 1] == extent * step {
-        extents[extents.count - 1] *= extent
-        steps[steps.count - 1] = step
-      } else {
-        extents.append(extent)
-        steps.append(step)
-      }
-    }
-    (self.extents, self.steps) = (extents, steps)
+    var outer = StridedLoops(output.shape, [byDimension])
+    let row = outer.popLast()
+    (width, widthStep) = (row?.extent ?? 1, row?.strides[0] ?? 0)
+    self.outer = outer
     (self.what, self.factor) = (what, factor)
     inPlace = [part.inputs.count == 1 ? nil : 0]
     let moved = part.inputs.count * output.bytes
@@ -93,29 +88,25 @@ private struct AlongWork<Element: OperatorElement>: OperatorWork {
     nonisolated(unsafe) let other = inputs[inputs.count - 1].elements(Element.self)
     nonisolated(unsafe) let y = outputs[0].elements(Element.self)
     let (what, factor, combine) = (what, factor, Element.loops.along)
-    let (last, width) = (extents.count - 1, extents[extents.count - 1])
-    let rows = extents[..<last].reduce(1, *)
+    let (width, widthStep, outer, rows) = (width, widthStep, outer, outer.count)
     guard rows * width > 0 else { return }
-    guard rows > 1 else {
+    guard let along = outer.extents.last, let step = outer.strides.last?[0] else {
       ThreadPool.run(over: width, unit: 1024, nanoseconds: nanoseconds) { range in
         let start = range.lowerBound
         combine(
-          what, 1, range.count, x.map { $0 + start }, other + start * steps[last], 0, steps[last],
+          what, 1, range.count, x.map { $0 + start }, other + start * widthStep, 0, widthStep,
           factor, y + start)
       }
       return
     }
     // As many rows at a time as lie along one dimension.
-    let along = extents[last - 1]
-    let outer = StridedLoops(extents: Array(extents[..<last]), steps: Array(steps[..<last]))
     ThreadPool.run(over: rows, nanoseconds: nanoseconds) { range in
       var row = range.lowerBound
       while row < range.upperBound {
         let count = min(along - row % along, range.upperBound - row)
-        let start = outer.place(of: row)
         combine(
-          what, count, width, x.map { $0 + row * width }, other + start, steps[last - 1],
-          steps[last], factor, y + row * width)
+          what, count, width, x.map { $0 + row * width }, other + outer.place(of: row), step,
+          widthStep, factor, y + row * width)
         row += count
       }
     }

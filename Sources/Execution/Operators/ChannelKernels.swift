@@ -16,10 +16,10 @@ struct ChannelLayout: Hashable, Sendable {
 
   /// `nil` unless all buffers but the first are vectors along the last loop.
   init?(_ loops: RowLoops) {
-    guard loops.extents.count <= 2, loops.rowStrides.allSatisfy({ $0 == 1 }) else { return nil }
-    if loops.extents.count == 2 {
-      guard loops.strides[0].dropFirst().allSatisfy({ $0 == 0 }) else { return nil }
-    }
+    let outer = loops.outer.strides
+    guard outer.count <= 1, loops.rowStrides.allSatisfy({ $0 == 1 }),
+      outer.allSatisfy({ $0.dropFirst().allSatisfy { $0 == 0 } })
+    else { return nil }
     self.init(rows: loops.rows, channels: loops.rowCount)
   }
 

@@ -82,20 +82,20 @@ struct CopyWork: OperatorWork {
 
   /// What of an input's box goes into the output's.
   private static func piece(_ source: Source, from: Box, to: Box) -> StridedPiece {
-    let fromSteps = StridedLoops.rowMajorSteps(from.shape)
-    let toSteps = StridedLoops.rowMajorSteps(to.shape)
+    let fromStrides = denseStrides(of: from.shape)
+    let toStrides = denseStrides(of: to.shape)
     var (fromStart, toStart, shape) = (0, 0, [Int]())
     for (dimension, written) in to.ranges.enumerated() {
       let (axis, offset) = (source.axes[dimension], source.offsets[dimension])
       let read = from.ranges[axis]
       let given = (read.lowerBound - offset)..<(read.upperBound - offset)
       let range = written.clamped(to: given)
-      fromStart += (range.lowerBound - given.lowerBound) * fromSteps[axis]
-      toStart += (range.lowerBound - written.lowerBound) * toSteps[dimension]
+      fromStart += (range.lowerBound - given.lowerBound) * fromStrides[axis]
+      toStart += (range.lowerBound - written.lowerBound) * toStrides[dimension]
       shape.append(range.count)
     }
     return StridedPiece(
-      shape, from: (fromStart, source.axes.map { fromSteps[$0] }), to: (toStart, toSteps))
+      shape, from: (fromStart, source.axes.map { fromStrides[$0] }), to: (toStart, toStrides))
   }
 
   func run(

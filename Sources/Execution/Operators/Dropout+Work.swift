@@ -37,13 +37,12 @@ private struct DropoutWork<Element: OperatorElement>: OperatorWork {
     let (box, whole) = (output.box, output.value.shape)
     count = box.count
     nanoseconds = (2 * nanosecondsPerByte * Double(output.value.type.bytes) + 0.6) * Double(count)
-    let steps = StridedLoops.rowMajorSteps(whole)
-    first = zip(box.ranges, steps).reduce(0) { $0 + $1.0.lowerBound * $1.1 }
+    let strides = denseStrides(of: whole)
+    first = zip(box.ranges, strides).reduce(0) { $0 + $1.0.lowerBound * $1.1 }
     // The last dimension that is cut is the first of a run's.
     let cut = box.shape.indices.last { box.shape[$0] != whole[$0] } ?? 0
     run = box.shape.dropFirst(cut).reduce(1, *)
-    rows = StridedLoops(
-      extents: Array(box.shape.prefix(cut)), steps: Array(steps.prefix(cut)))
+    rows = StridedLoops(box.shape.prefix(cut), [strides])
     stream = 5 << 24 | UInt32(truncatingIfNeeded: dropout.stream)
     threshold = UInt32(dropout.rate * 0x1p32)
     factor = Element(1 / (1 - dropout.rate))

@@ -1,61 +1,49 @@
 import Kernels
 
-/// Loops over the indices of a shape, with where several dense buffers are at each of them.
-/// Neighbouring loops that walk every buffer as one are one; the last loop is left to the caller, as
-/// a *row*.
+/// Loops over several buffers of which the last is left to the caller, as a *row*.
 ///
 /// ```swift
 /// // x [2, 3, 4] beside a vector along axis 2
 /// let loops = RowLoops([2, 3, 4], [[0, 1, 2], [2]].map { denseStrides(of: [2, 3, 4], along: $0) })
-/// loops.extents  // [6, 4]
-/// loops.strides  // [[4, 0], [1, 1]]: by loop, by buffer
+/// loops.rows        // 6
+/// loops.rowCount    // 4
+/// loops.rowStrides  // [1, 1], by buffer
 /// ```
 struct RowLoops: Sendable {
-  private(set) var extents: [Int] = []
-  /// By loop, by buffer.
-  private(set) var strides: [[Int]] = []
+  /// All but the last.
+  let outer: StridedLoops
+  let rowCount: Int
+  /// By buffer.
+  let rowStrides: [Int]
 
   /// - Parameters:
   ///   - buffers: By buffer, the stride along each dimension.
   ///   - rowsAreElements: Whether a row is a single index.
   init(_ shape: [Int], _ buffers: [[Int]], rowsAreElements: Bool = false) {
-    for (dimension, extent) in shape.enumerated() where extent != 1 {
-      let next = buffers.map { $0[dimension] }
-      if let last = strides.last, last == next.map({ $0 * extent }) {
-        extents[extents.count - 1] *= extent
-        strides[strides.count - 1] = next
-      } else {
-        extents.append(extent)
-        strides.append(next)
-      }
-    }
-    if rowsAreElements || extents.isEmpty {
-      extents.append(1)
-      strides.append(buffers.map { _ in 0 })
-    }
+    var loops = StridedLoops(shape, buffers)
+    let row = rowsAreElements ? nil : loops.popLast()
+    (rowCount, rowStrides) = row ?? (1, buffers.map { _ in 0 })
+    outer = loops
   }
 
-  var rows: Int { extents.dropLast().reduce(1, *) }
-  var rowCount: Int { extents[extents.count - 1] }
-  /// By buffer.
-  var rowStrides: [Int] { strides[strides.count - 1] }
+  var rows: Int { outer.count }
 
   /// Calls the body for some of the rows, in order, with the place in each buffer where the row
   /// begins.
   func forEachRow(_ range: Range<Int>, _ body: ([Int]) -> Void) {
     guard !range.isEmpty, rowCount > 0 else { return }
-    let outer = extents.count - 1
-    var index = [Int](repeating: 0, count: outer)
+    let (extents, strides) = (outer.extents, outer.strides)
+    var index = [Int](repeating: 0, count: extents.count)
     var places = [Int](repeating: 0, count: rowStrides.count)
     var rest = range.lowerBound
-    for loop in (0..<outer).reversed() {
+    for loop in extents.indices.reversed() {
       index[loop] = rest % extents[loop]
       rest /= extents[loop]
       for buffer in places.indices { places[buffer] += index[loop] * strides[loop][buffer] }
     }
     for _ in range {
       body(places)
-      var loop = outer - 1
+      var loop = extents.count - 1
       while loop >= 0 {
         index[loop] += 1
         for buffer in places.indices { places[buffer] += strides[loop][buffer] }
@@ -75,25 +63,13 @@ struct RowLoops: Sendable {
   /// Calls the body for all rows, those that write the same elements of a buffer on one thread and
   /// in order.
   func runSumming(into buffer: Int, nanoseconds: Double, _ body: @Sendable ([Int]) -> Void) {
-    guard extents.count > 1, strides[0][buffer] != 0, rows > 0 else {
+    guard let first = outer.strides.first, first[buffer] != 0, rows > 0 else {
       return forEachRow(0..<rows, body)
     }
-    ThreadPool.run(over: rows, unit: rows / extents[0], nanoseconds: nanoseconds) {
+    ThreadPool.run(over: rows, unit: rows / outer.extents[0], nanoseconds: nanoseconds) {
       forEachRow($0, body)
     }
   }
-}
-
-/// By dimension of `shape`, the stride of a dense tensor that has the shape's extents along some
-/// axes only; 0 along the others.
-func denseStrides(of shape: [Int], along axes: [Int]) -> [Int] {
-  var strides = [Int](repeating: 0, count: shape.count)
-  var stride = 1
-  for axis in axes.reversed() {
-    strides[axis] = stride
-    stride *= shape[axis]
-  }
-  return strides
 }
 
 extension [Int] {

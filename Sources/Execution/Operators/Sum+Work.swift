@@ -57,22 +57,15 @@ private struct SumWork<Element: OperatorElement>: OperatorWork {
     nanoseconds =
       nanosecondsPerByte * Double(part.inputs[0].bytes + part.outputs[0].bytes)
 
-    // Neighbours of one kind are joined.
-    var (kept, summed) = (StridedLoops(), StridedLoops())
-    var isLastSummed: Bool?
-    for (axis, step) in StridedLoops.rowMajorSteps(input).enumerated() where input[axis] != 1 {
-      let isSummed = axes.contains(axis)
-      let isJoined = isLastSummed == isSummed
-      if isSummed {
-        summed.append(input[axis], step, isJoined: isJoined)
-      } else {
-        kept.append(input[axis], step, isJoined: isJoined)
-      }
-      isLastSummed = isSummed
+    let strides = denseStrides(of: input)
+    func loops(_ axes: [Int]) -> StridedLoops {
+      StridedLoops(axes.map { input[$0] }, [axes.map { strides[$0] }])
     }
-    isAlongRows = isLastSummed ?? false
-    (columns, columnStep) = kept.popLast() ?? (1, 1)
-    (rows, rowStep) = summed.popLast() ?? (1, 0)
+    var (kept, summed) = (loops(input.others(than: axes)), loops(axes.sorted()))
+    isAlongRows = input.indices.last { input[$0] != 1 }.map(axes.contains) ?? false
+    let (column, row) = (kept.popLast(), summed.popLast())
+    (columns, columnStep) = (column?.extent ?? 1, column?.strides[0] ?? 1)
+    (rows, rowStep) = (row?.extent ?? 1, row?.strides[0] ?? 0)
     (self.kept, self.summed) = (kept, summed)
 
     let tasks = kept.count * ((columns + Self.most - 1) / Self.most)
@@ -156,23 +149,5 @@ private struct SumWork<Element: OperatorElement>: OperatorWork {
         sumRows(min(run, rows - row), rowStep, width, start + row * rowStep, total)
       }
     }
-  }
-}
-
-extension StridedLoops {
-  /// - Parameter isJoined: whether it follows the innermost loop without a gap.
-  fileprivate mutating func append(_ extent: Int, _ step: Int, isJoined: Bool) {
-    if isJoined, let last = extents.indices.last {
-      extents[last] *= extent
-      steps[last] = step
-    } else {
-      extents.append(extent)
-      steps.append(step)
-    }
-  }
-
-  fileprivate mutating func popLast() -> (extent: Int, step: Int)? {
-    guard let extent = extents.popLast(), let step = steps.popLast() else { return nil }
-    return (extent, step)
   }
 }
