@@ -29,7 +29,7 @@ import Testing
       guard nest.loops.reduce(1, *) < 50_000 else { continue }
       for role in ContractionNest.Role.allCases {
         let roles = [role, role.sources.0, role.sources.1]
-        guard let form = GatherForm(nest, roles: roles) else { continue }
+        guard let form = GatherForm(nest, roles: roles, mayLeaveHoles: true) else { continue }
         let p = generator.integers(nest.count(roles[1]))
         let q = generator.integers(nest.count(roles[2]))
         let old = generator.integers(nest.count(role))
@@ -63,6 +63,68 @@ import Testing
       }
     }
     #expect(checked > 0)
+  }
+
+  /// y[b, i, j, t] = Σ x[b, h·i + o, 2·j, s]·w[s, t]: the gradient of x has zeros where nothing is read.
+  @Test(arguments: [1, 2, 3], [0, 1])
+  func aStrideWithoutTapsLeavesHoles(step: Int, offset: Int) throws {
+    func plain(_ loop: Int, _ extent: Int) -> ContractionNest.Dimension {
+      .init(terms: [.init(loop: loop)], extent: extent)
+    }
+    // Loops: b, i, j, s, t.
+    let nest = ContractionNest(
+      loops: [3, 4, 5, 6, 17],
+      first: [
+        plain(0, 3),
+        .init(terms: [.init(loop: 1, coefficient: step)], offset: offset, extent: 3 * step + 3),
+        .init(terms: [.init(loop: 2, coefficient: 2)], extent: 9), plain(3, 6),
+      ],
+      second: [plain(3, 6), plain(4, 17)],
+      result: [plain(0, 3), plain(1, 4), plain(2, 5), plain(4, 17)])
+    let roles: [ContractionNest.Role] = [.first, .result, .second]
+    #expect(GatherForm(nest, roles: roles) == nil)
+    let form = try #require(GatherForm(nest, roles: roles, mayLeaveHoles: true))
+    var generator = Generator(seed: 3)
+    let (p, q) = (
+      generator.integers(nest.count(.result)), generator.integers(nest.count(.second))
+    )
+    let old = generator.integers(nest.count(.first))
+    let expected = nest.evaluateByDefinition(writing: .first, p, q)
+    var checked = 0
+    for (form, reorderings) in form.reorderedForms() {
+      let problem = try #require(BlockedNest.Problem(form.merged(), .process))
+      for choice in problem.choices() {
+        guard let blocked = problem.lowered(choice, reorderings) else { continue }
+        checked += 1
+        let count = expected.count
+        #expect(Self.run(blocked, count: count, p, q, adding: nil) == expected, "\(choice)")
+        #expect(
+          Self.run(blocked, count: count, p, q, adding: old) == zip(expected, old).map { $0 + $1 },
+          "\(choice), adding")
+      }
+    }
+    #expect(checked > 0)
+  }
+
+  /// Of the strided convolutions of one tap that residual networks have, the gradient is made in blocks too.
+  @Test func aStrideWithoutTapsIsWorthBlocks() {
+    let nest = Self.strided(batch: 4, channels: 64, extent: 16)
+    #expect(LoweredNest(nest, writing: .first).blocked != nil)
+  }
+
+  /// y[b, i, j, t] = Σ x[b, 2·i, 2·j, s]·w[t, s], with as many t as s.
+  private static func strided(batch: Int, channels: Int, extent: Int) -> ContractionNest {
+    func plain(_ loop: Int, _ extent: Int) -> ContractionNest.Dimension {
+      .init(terms: [.init(loop: loop)], extent: extent)
+    }
+    func every(_ loop: Int) -> ContractionNest.Dimension {
+      .init(terms: [.init(loop: loop, coefficient: 2)], extent: 2 * extent)
+    }
+    return ContractionNest(
+      loops: [batch, extent, extent, channels, channels],
+      first: [plain(0, batch), every(1), every(2), plain(3, channels)],
+      second: [plain(4, channels), plain(3, channels)],
+      result: [plain(0, batch), plain(1, extent), plain(2, extent), plain(4, channels)])
   }
 
   /// y[b, i, j, r] = Σ x[b, i + k − 1, j + d·l − 1, r]·w[k, l, r], or with r after b.

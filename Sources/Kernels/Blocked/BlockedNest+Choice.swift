@@ -1,8 +1,8 @@
 extension BlockedNest {
   /// The best way that is found to run a nest in blocks; `nil` where it cannot be, or has no lanes:
-  /// element-wise products, sums of one tensor, adjoints with a stride.
+  /// element-wise products, sums of one tensor, adjoints with a stride and taps.
   init?(_ nest: ContractionNest, roles: [ContractionNest.Role], context: Context) {
-    guard let form = GatherForm(nest, roles: roles) else { return nil }
+    guard let form = GatherForm(nest, roles: roles, mayLeaveHoles: true) else { return nil }
     var least = Double.infinity
     var best: (problem: Problem, choice: Choice, reorderings: [Reordering])?
     func consider(_ form: GatherForm, _ reorderings: [Reordering]) {
@@ -131,20 +131,25 @@ extension BlockedNest {
       let written = loops.indices.filter { loops[$0] > 1 && carriers[$0][0] }
       var choices: [Choice] = []
       for lanes in longest(written, 4).compactMap({ $0 }) {
-        for source in 1...2 where carriers[lanes][source] && (source == 1 || !carriers[lanes][1]) {
-          for columns in longest(written.filter { $0 != lanes }, 3) {
-            for depth in longest(summed, 2) {
-              for (first, second) in Self.copies {
-                choices.append(
-                  Choice(
-                    kernel: .laneProducts, source: source, lanes: lanes, columns: columns,
-                    depth: depth, copyingLanes: first, copyingOther: second))
-              }
+        guard let source = largest(of: (1...2).filter { carriers[lanes][$0] }) else { continue }
+        for columns in longest(written.filter { $0 != lanes }, 3) {
+          for depth in longest(summed, 2) {
+            for (first, second) in Self.copies {
+              choices.append(
+                Choice(
+                  kernel: .laneProducts, source: source, lanes: lanes, columns: columns,
+                  depth: depth, copyingLanes: first, copyingOther: second))
             }
           }
         }
       }
       return choices
+    }
+
+    /// Of some of the tensors the one with most elements, zeros around it included: whichever of a step's
+    /// operands is named first, the same one gives the lanes.
+    private func largest(of some: [Int]) -> Int? {
+      some.max { (paddedCount($0), $1) < (paddedCount($1), $0) }
     }
 
     private func choices() -> [Choice] {

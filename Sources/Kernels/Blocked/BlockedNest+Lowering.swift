@@ -218,7 +218,7 @@ extension BlockedNest.Problem {
   }
 
   /// Elements with padding.
-  private func paddedCount(_ tensor: Int) -> Int {
+  func paddedCount(_ tensor: Int) -> Int {
     tensors[tensor].reduce(1) { $0 * range($1).count }
   }
 

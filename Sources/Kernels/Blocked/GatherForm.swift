@@ -11,20 +11,34 @@ struct GatherForm {
   var loops: [Int]
   /// Destination, first and second source, without terms of loops of one index.
   var tensors: [[Dimension]]
+  /// Where what is written stands in a destination that has more elements: every second pixel, say, where a
+  /// convolution of one tap has a stride. The form's own destination has no holes.
+  private(set) var spread: BlockedNest.Reordering?
 
-  /// `nil` where the destination cannot be written so: with a stride, which would leave holes, or
-  /// along a diagonal.
-  init?(_ nest: ContractionNest, roles: [ContractionNest.Role]) {
+  /// `nil` where the destination cannot be written so: with a stride and taps, or along a diagonal.
+  ///
+  /// - Parameter mayLeaveHoles: Whether `spread` is heeded; otherwise `nil` where there would be one.
+  init?(_ nest: ContractionNest, roles: [ContractionNest.Role], mayLeaveHoles: Bool = false) {
     loops = nest.loops
     tensors = roles.map { role in nest[role].map { $0.live(nest.loops) } }
     guard !loops.contains(0), !tensors.joined().contains(where: { $0.extent == 0 }) else {
       return nil
     }
-    for index in tensors[0].indices where !tensors[0][index].isPlain(loops) {
-      guard replaceLoop(ofDestination: index) else { return nil }
+    var given = tensors[0]
+    for index in given.indices where !given[index].isPlain(loops) {
+      if replaceLoop(ofDestination: index) {
+        given[index] = tensors[0][index]
+      } else if mayLeaveHoles, let written = given[index].written(loops) {
+        tensors[0][index] = written
+      } else {
+        return nil
+      }
     }
     let used = tensors[0].flatMap { $0.terms.map(\.loop) }
     guard Set(used).count == used.count else { return nil }
+    if given != tensors[0] {
+      spread = BlockedNest.Reordering(spreading: tensors[0], over: given)
+    }
   }
 
   private mutating func replaceLoop(ofDestination index: Int) -> Bool {
@@ -87,6 +101,16 @@ extension ContractionNest.Dimension {
     return terms.count == 1 && terms[0].coefficient == 1 && offset == 0
       && extent == loops[terms[0].loop]
   }
+
+  /// The indices that one loop, or none, walks forwards within the extent, as a dimension of their own; `nil`
+  /// where there are others.
+  fileprivate func written(_ loops: [Int]) -> Self? {
+    let (step, count) = (terms.first?.coefficient ?? 1, terms.first.map { loops[$0.loop] } ?? 1)
+    guard terms.count <= 1, step > 0, offset >= 0, offset + step * (count - 1) < extent else {
+      return nil
+    }
+    return Self(terms: terms.map { .init(loop: $0.loop) }, extent: count)
+  }
 }
 
 extension GatherForm {
@@ -127,13 +151,19 @@ extension GatherForm {
       forms.append((known.form.reordered(tensor, order), known.reorderings + [copy]))
     }
     for tensor in 0..<3 { add(tensor, to: forms[0]) }
-    forms += repeatedForms()
+    // Repeated sums would have to be added up before they are spread.
+    forms += repeatedForms().filter { spread == nil || $0.reorderings[0].tensor != 0 }
     // A second one that follows the first, where there is much to gain.
-    guard loops.reduce(1.0, { $0 * Double($1) }) >= 0x1p24 else { return forms }
-    for known in forms.dropFirst() where !known.reorderings[0].repeats {
-      for tensor in 0..<3 where known.reorderings[0].tensor != tensor { add(tensor, to: known) }
+    if loops.reduce(1.0, { $0 * Double($1) }) >= 0x1p24 {
+      for known in forms.dropFirst() where !known.reorderings[0].repeats {
+        for tensor in 0..<3 where known.reorderings[0].tensor != tensor { add(tensor, to: known) }
+      }
     }
-    return forms
+    guard let spread else { return forms }
+    return forms.map { form, reorderings in
+      let ordered = reorderings.first { $0.tensor == 0 }.map(spread.ordered(as:))
+      return (form, reorderings.filter { $0.tensor != 0 } + [ordered ?? spread])
+    }
   }
 
   /// This form with one tensor's dimensions in another order.
