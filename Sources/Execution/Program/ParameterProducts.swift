@@ -42,9 +42,6 @@ extension ContractionPasses {
       effects: graph.effects)
   }
 
-  /// A product is worth a node if, made anew for every sample, it were at least this part of the whole work.
-  private static let leastShare = 1.0 / 32
-
   /// The largest products of a contraction's best order that are of parameters alone.
   private func parameterProducts(
     _ node: Node, _ contraction: Operators.Contraction, _ graph: Graph, samples: Int,
@@ -65,15 +62,12 @@ extension ContractionPasses {
         needed: needed,
         type: graph[node.outputs[0]].type, layouts: nil)
     ).plan
-    let work = plan.steps.reduce(0) { $0 + $1.macs }
     var operands = node.inputs.indices.map { [$0] }
-    var macs = node.inputs.map { _ in 0.0 }
     var largest: [Int: SplitGraph.Product] = [:]
     for step in plan.steps {
       let all = step.operands.flatMap { operands[$0] }.sorted()
       let value = operands.count
       operands.append(all)
-      macs.append(step.operands.reduce(step.macs) { $0 + macs[$1] })
       guard all.count > 1, all.allSatisfy({ isParameter[$0] }),
         plan.expression.isPlainProduct(of: all)
       else { continue }
@@ -82,8 +76,7 @@ extension ContractionPasses {
         operands: all,
         term: step.resultModes.map { plan.expression.modes[$0].mode.description }.joined())
     }
-    return largest.filter { macs[$0.key] * Double(max(1, samples)) >= Self.leastShare * work }
-      .sorted { $0.key < $1.key }.map(\.value)
+    return largest.sorted { $0.key < $1.key }.map(\.value)
   }
 }
 
