@@ -97,18 +97,11 @@ struct DistributedContractRun<Element: TensorElement>: Sendable {
       }
     }
     if let trace {
-      let plan = fitted.plan.plan
-      // An expression without steps has none.
-      let stepNames = Dictionary(
-        uniqueKeysWithValues: plan.steps.enumerated().map {
-          ($0.offset, "contract '\(plan.contractionText($0.element))'")
-        })
       let rows = try communicator.gather(
         ChromeTrace.text(
           measured.timeline.events.map {
             ChromeTrace.Event(
-              name: $0.text ?? stepNames[$0.name] ?? plan.expression.text,
-              category: $0.kind.rawValue, start: $0.start, duration: $0.duration)
+              name: $0.text, category: $0.kind.rawValue, start: $0.start, duration: $0.duration)
           }, rank: communicator.rank, as: .thread))
       try communicator.together {
         guard communicator.rank == 0 else { return }

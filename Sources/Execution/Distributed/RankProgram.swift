@@ -9,7 +9,7 @@ struct RankProgram: Sendable {
   let shapes: [[Int]]
   let transfers: [LocalTransfer]
   let kernels: [RunSchedule.Kernel: LoweredNest]
-  /// What each transfer, and each step, is called.
+  /// What each transfer, and each step, is called; without steps, the expression.
   let transferNames: [String]
   let stepNames: [String]
   /// The most bytes that live at once.
@@ -39,9 +39,9 @@ struct RankProgram: Sendable {
       return schedule.plan.mesh.sliceCount > 1 ? "\(name), slice \(transfer.slice)" : name
     }
     peakBytes = schedule.peakBytes(rank: rank, elementBytes: elementBytes)
-    stepNames = schedule.plan.plan.steps.map {
-      "contract '\(schedule.plan.plan.contractionText($0))'"
-    }
+    let plan = schedule.plan.plan
+    let steps = plan.steps.map { "contract '\(plan.contractionText($0))'" }
+    stepNames = steps.isEmpty ? [plan.expression.text] : steps
   }
 
   /// Elements of a buffer.

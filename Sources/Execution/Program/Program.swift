@@ -107,8 +107,8 @@ public struct Program: Sendable {
   public let externals: [External]
   let operations: [Operation]
   let transfers: [Transfer]
-  /// Of the graph's nodes, whose operations these are, and last of what comes after them; or of a plan's steps:
-  /// what a `ProgramTimeline` calls by number.
+  /// Of the graph's nodes, whose operations these are, and last of what comes after them; or of a plan's steps,
+  /// of its expression if there are none: what a `ProgramTimeline` calls by number.
   public let names: [String]
   /// Bytes of the program's own memory, lanes not included.
   public let fixedBytes: Int
@@ -130,6 +130,9 @@ public struct Program: Sendable {
   let plainTraffic: (messages: Int, bytes: Int)
   /// Of what all ranks' programs have in common.
   public let hash: UInt64
+
+  /// What an operation does, in words.
+  func text(of operation: Operation) -> String { operation.text ?? names[operation.name] }
 
   /// Bytes that a run needs at once: its own memory, and the external values.
   public var peakBytes: Int {

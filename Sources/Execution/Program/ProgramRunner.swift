@@ -150,12 +150,11 @@ public final class ProgramRunner {
   private func enter(
     _ operation: Program.Operation, _ number: Int, _ verb: String?, _ outer: CollectiveStep?
   ) {
-    // An expression without steps has no names.
-    guard program.ranks > 1, program.names.indices.contains(operation.name) else { return }
-    let name = program.names[operation.name]
+    guard program.ranks > 1 else { return }
     let step = CollectiveStep(
       number: firstNumber.map { $0 + number } ?? 0,
-      description: operation.text ?? verb.map { "\($0) \(name)" } ?? name)
+      description: operation.text ?? verb.map { "\($0) \(program.names[operation.name])" }
+        ?? program.names[operation.name])
     communicator.enter(outer?.inner(step) ?? step)
   }
 
@@ -181,7 +180,7 @@ public final class ProgramRunner {
     let next = Atomic<Int>(0)
     let isTimed = timeline != nil
     let events = Mutex<[ProgramTimeline.Event]>([])
-    let (clock, began) = (clock, began)
+    let (clock, began, program) = (clock, began, program)
     ThreadPool.run(count: min(tiles.count, program.lanes)) { lane in
       while true {
         let tile = next.wrappingAdd(1, ordering: .relaxed).oldValue
@@ -191,7 +190,7 @@ public final class ProgramRunner {
           memory.perform(operation.action, lane: lane)
           guard isTimed else { continue }
           let event = ProgramTimeline.Event(
-            name: operation.name, kind: .compute, lane: lane,
+            name: operation.name, text: program.text(of: operation), kind: .compute, lane: lane,
             start: (start - began) / .seconds(1), duration: (clock.now - start) / .seconds(1))
           events.withLock { $0.append(event) }
         }
@@ -209,7 +208,7 @@ public final class ProgramRunner {
     if case .kernel(let kernel) = operation.action { role = kernel.role }
     timeline?.events.append(
       ProgramTimeline.Event(
-        name: operation.name, text: operation.text, kind: kind, role: role,
+        name: operation.name, text: program.text(of: operation), kind: kind, role: role,
         start: (start - began) / .seconds(1), duration: seconds(since: start),
         receivedBytes: receivedBytes))
   }

@@ -18,8 +18,8 @@ public struct ProgramTimeline: Hashable, Sendable {
     /// The number of the graph's node, as many as there are nodes of what comes after all of them; or of the
     /// plan's step.
     public let name: Int
-    /// What was done, if the name does not say all of it.
-    public var text: String?
+    /// What was done.
+    public let text: String
     public let kind: Kind
     /// Of a contraction: what was computed of its step.
     public var role: ContractionNest.Role?
