@@ -10,7 +10,8 @@ import Partitioning
 struct GraphStages {
   enum Stage {
     case node(Int)
-    /// In the graph's order; those that are copies make again what an earlier group made.
+    /// In the graph's order, but for those that make what earlier groups could have stored, right before it is
+    /// read; of these, copies make it again.
     case group([Int], copies: Set<Int>)
 
     /// Copies too.
@@ -42,6 +43,8 @@ struct GraphStages {
   /// By node: whether it does the same for each sample as for all.
   let isTiled: [Bool]
   private let goesOut: Set<ValueID>
+  /// The nodes of the groups so far.
+  private var made: Set<Int> = []
 
   init(_ graph: Graph, _ distribution: GraphDistribution) {
     self.graph = graph
@@ -185,8 +188,27 @@ struct GraphStages {
     waiting = rest
     guard !group.isEmpty else { return }
     decideStorage(of: group)
-    let copies = copies(for: group)
-    stages.append(.group((group + copies).sorted(), copies: Set(copies)))
+    group = useful(group)
+    let additions = Set(additions(to: group))
+    let all = ordered(group, additions)
+    stages.append(.group(all, copies: additions.intersection(made)))
+    made.formUnion(all)
+  }
+
+  /// Without the nodes that only later groups have a use for, which make for themselves what is not stored.
+  private func useful(_ group: [Int]) -> [Int] {
+    var read: Set<ValueID> = []
+    var useful: [Int] = []
+    for number in group.reversed() {
+      let node = graph.nodes[number]
+      let isUseful = node.outputs.contains {
+        !graph[$0].hasBatch || isStored[$0.index] || read.contains($0)
+      }
+      guard isUseful else { continue }
+      read.formUnion(node.inputs)
+      useful.append(number)
+    }
+    return useful.reversed()
   }
 
   private mutating func decideStorage(of group: [Int]) {
@@ -231,21 +253,37 @@ struct GraphStages {
     return all
   }
 
-  /// The nodes that make again what a group reads and nothing has stored.
-  private func copies(for group: [Int]) -> [Int] {
+  /// The nodes that make what a group reads and nothing has stored.
+  private func additions(to group: [Int]) -> [Int] {
     var known = Set(group)
-    var copies: [Int] = []
+    var additions: [Int] = []
     var open = group
     while let number = open.popLast() {
       for input in graph.nodes[number].inputs where !isStored[input.index] {
         guard let producer = producers[input.index], known.insert(producer).inserted else {
           continue
         }
-        copies.append(producer)
+        additions.append(producer)
         open.append(producer)
       }
     }
-    return copies
+    return additions
+  }
+
+  /// A group's nodes, and each addition as late as it can be: with what reads it after a contraction it may become
+  /// one sweep, while before the contraction it would have to be kept until then.
+  private func ordered(_ group: [Int], _ additions: Set<Int>) -> [Int] {
+    var order: [Int] = []
+    var placed: Set<Int> = []
+    func place(_ number: Int) {
+      guard placed.insert(number).inserted else { return }
+      for input in graph.nodes[number].inputs {
+        if let producer = producers[input.index], additions.contains(producer) { place(producer) }
+      }
+      order.append(number)
+    }
+    for number in group { place(number) }
+    return order
   }
 
   private func isContraction(_ number: Int) -> Bool { graph.nodes[number].isContraction }

@@ -104,6 +104,43 @@ import Testing
     #expect(stored(stages) == ["bent", "y", "out"])
   }
 
+  @Test("what is made again, or has no use before, is made after contractions that come first")
+  func lateCopies() throws {
+    for isReadBefore in [true, false] {
+      let stages = try stages { (builder, x) throws(GraphError) in
+        let weight = try builder.parameter("weight", .float32, weights)
+        let y = try builder.contraction("bs,ts->bt", [x, weight], name: "y")
+        let bent = try builder.tanh(y, name: "bent")
+        let normal = try normalize(&builder, isReadBefore ? bent : y, "normal")
+        let z = try builder.contraction("bs,ts->bt", [normal, weight], name: "z")
+        try builder.result("out", builder.add([z, bent], name: "out"))
+      }
+      #expect(stored(stages) == ["y", "out"])
+      #expect(
+        text(stages)
+          == (isReadBefore
+            // The normalisation reads it too.
+            ? ["[y bent normal.sums]", "[bent' normal z out]"]
+            : ["[y normal.sums]", "[normal z bent out]"]))
+    }
+    // Of two groups that read it, the first makes it.
+    let twice = try stages { (builder, x) throws(GraphError) in
+      let weight = try builder.parameter("weight", .float32, weights)
+      let y = try builder.contraction("bs,ts->bt", [x, weight], name: "y")
+      let bent = try builder.tanh(y, name: "bent")
+      let normal = try normalize(&builder, y, "normal")
+      let z = try builder.contraction("bs,ts->bt", [normal, weight], name: "z")
+      let both = try builder.add([z, bent], name: "both")
+      let last = try builder.contraction(
+        "bs,ts->bt", [try normalize(&builder, both, "second"), weight], name: "last")
+      try builder.result("out", builder.add([last, bent], name: "out"))
+    }
+    #expect(
+      text(twice) == [
+        "[y normal.sums]", "[normal z bent both second.sums]", "[second last bent' out]",
+      ])
+  }
+
   @Test("nothing is made again by more than four nodes in a row")
   func longChains() throws {
     for length in 1...6 {
