@@ -29,13 +29,15 @@ struct ChainNode: Sendable {
 
 /// The fused sweeps that a chain's nodes can be carried out in.
 ///
-/// A sweep is of batch normalisations of float32 (over all axes but the last, scaled along that) and
-/// of what stands beside them; it finds normalised values again from x wherever they are read.
+/// A sweep is of float32: of batch normalisations (over all axes but the last, scaled along that) and
+/// of what stands beside them, where it finds normalised values again from x wherever they are read; or of
+/// a sum of gradients and what it is multiplied by.
 ///
 ///     forward   Normalization → ReLU;  → Add → ReLU, of one or two normalisations;
 ///               → (ReLU →) MaxPool, of square windows side by side, along the two axes before the
 ///               last
-///     back      (MaxPoolAdjoint →) (ReLU's adjoint →) NormalizationSums or NormalizationAdjoint
+///     back      (MaxPoolAdjoint →) (ReLU's adjoint →) NormalizationSums or NormalizationAdjoint;
+///               Add → a function's adjoint
 ///
 /// Values between the nodes of a sweep are not stored, so no sweep is made around one that is needed
 /// after the chain, or by a node that is in no sweep.

@@ -31,6 +31,8 @@ struct FusionPatterns {
     switch node.part.operation.base {
     case let map as Operators.Map where map.function == .relu:
       return relu(node)
+    case let map as Operators.MapAdjoint:
+      return gatedSum(node, map)
     case let pool as Operators.MaxPool:
       return maxPool(node, pool)
     case let sums as Operators.NormalizationSums
@@ -140,6 +142,16 @@ struct FusionPatterns {
   }
 
   // MARK: Back
+
+  /// The gradient of a function whose value several nodes have read.
+  private func gatedSum(_ node: ChainNode, _ map: Operators.MapAdjoint) -> [FusedSweep] {
+    guard let add = producer(of: 1, of: node, Operators.Add.self)?.node,
+      let work = try? map.work(of: node.part, summing: add.part.inputs)
+    else { return [] }
+    return [
+      FusedSweep(inputs: add.inputs + [node.inputs[0]], hidden: add.outputs, work: work)
+    ]
+  }
 
   /// Sweeps that end in the sums of a normalisation's gradients, or in the gradient of its input.
   ///

@@ -122,6 +122,21 @@ import Testing
     }
   }
 
+  @Test("the adjoint of a function whose value several nodes read", arguments: shapes)
+  func gatedSum(_ shape: [Int]) throws {
+    for function in [Operators.Map.Function.relu, .gelu, .tanh] {
+      let network = try FusionNetwork(shape) { (network) throws(GraphError) in
+        let y = try network.builder.map(function, network.x, name: "map")
+        let twice = try network.builder.scale(y, by: 2, name: "twice")
+        return try network.builder.add([y, twice, network.other], name: "read")
+      }
+      let kinds = ["add", "map-adjoint"]
+      try network.check(kinds, fused: ["add map-adjoint"])
+      let sum = try #require(network.graph.nodes.last { $0.operation.kind == "add" }).name
+      try network.check(kinds, storing: [sum], fused: [])
+    }
+  }
+
   @Test("no sweep: overlapping windows, float64, other axes")
   func none() throws {
     let overlapping = try FusionNetwork([2, 5, 5, 4]) { (network) throws(GraphError) in
