@@ -21,7 +21,8 @@ for signal in 'INT 130' 'TERM 143' 'USR1 138'; do
   kill -s "$signal" $job
   wait $job
   got=$?
-  if [ $got = "$code" ] && grep -q '^stopped by SIG.*with a checkpoint' output; then
+  if [ $got = "$code" ] && grep -q '^stopped by SIG.*with a checkpoint' output \
+    && grep -q "^scripts/mpi: SIG$signal: asking all ranks to stop" output; then
     pass "scripts/mpi stops a run at SIG$signal"
   else
     fail "scripts/mpi stops a run at SIG$signal" "exit code $got (expected $code):" "$(cat output)"
@@ -31,6 +32,28 @@ for signal in 'INT 130' 'TERM 143' 'USR1 138'; do
   cmp $run/weights.safetensors ../whole/run/weights.safetensors \
     || fail "stopped by SIG$signal, it goes on" "the weights differ"
 done
+
+# Ranks that do not stop are ended by the second signal. They say nothing, so the script says it.
+"$launch" 2 sh -c 'trap "" USR1; : >"deaf$OMPI_COMM_WORLD_RANK"; sleep 60' >output 2>&1 &
+job=$!
+waited=0
+until [ -e deaf0 ] && [ -e deaf1 ] || [ $waited -ge 600 ]; do
+  sleep 0.05
+  waited=$((waited + 1))
+done
+kill -s TERM $job
+until grep -q 'SIGTERM: asking' output || [ $waited -ge 600 ]; do
+  sleep 0.05
+  waited=$((waited + 1))
+done
+kill -s TERM $job
+wait $job
+got=$?
+if [ $got != 0 ] && grep -q '^scripts/mpi: SIGTERM again: ending all ranks' output; then
+  pass "scripts/mpi ends ranks that do not stop"
+else
+  fail "scripts/mpi ends ranks that do not stop" "exit code $got:" "$(cat output)"
+fi
 
 # Two runs never write into one folder, nor does a resume beside a run that goes on.
 env --default-signal=INT "$launch" 2 "$convoy" train ../small.yaml --set output=locked \
