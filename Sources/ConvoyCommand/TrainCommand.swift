@@ -127,12 +127,16 @@ struct TrainCommand: ParsableCommand {
   ) throws -> ExitCode {
     let signals = try communicator.gather(EndingSignals.request.map { Int($0.signal) } ?? 0)
     let signal = EndingSignals.Request(signal: Int32(signals.max() ?? 0))
+    let asked = signals.indices.filter { signals[$0] != 0 }
+    let list = asked.map(String.init).joined(separator: ", ")
+    let origin =
+      asked.count == signals.count ? "" : " of \(asked.count == 1 ? "rank" : "ranks") \(list)"
     if communicator.rank == 0 {
       let launch = communicator.size > 1 ? "mpirun -n \(communicator.size) " : ""
       let options = threads.threads.map { " --threads \($0)" } ?? ""
       note(
         """
-        stopped by \(signal.name) after step \(summary.steps) of \(summary.totalSteps), with a \
+        stopped by \(signal.name)\(origin) after step \(summary.steps) of \(summary.totalSteps), with a \
         checkpoint; to go on:
           \(launch)convoy train --resume \(shellQuoted(summary.folder))\(options)
         """)
