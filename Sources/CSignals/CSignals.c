@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,7 +26,8 @@ static struct {
   atomic_int signal;
   _Atomic double time;
   _Atomic double parent_time;
-} gentle = {.parent_time = INFINITY};
+  _Atomic double grace;
+} gentle = {.parent_time = INFINITY, .grace = INFINITY};
 
 enum { FREE, CHANGING, USED };
 static struct {
@@ -122,11 +124,28 @@ int convoy_signals_noted(double *time) {
 
 double convoy_signals_from_parent(void) { return atomic_load(&gentle.parent_time); }
 
+void convoy_signals_set_grace(double seconds) { atomic_store(&gentle.grace, seconds); }
+
+// Ends the process if the time that its parent gives it is over, or looks again then.
+static void heed_grace(void) {
+  double left = atomic_load(&gentle.parent_time) + atomic_load(&gentle.grace) - seconds();
+  if (left <= 0) convoy_signals_end(SIGTERM);
+  if (!isfinite(left)) return;
+  struct itimerval timer = {.it_value = {.tv_sec = (time_t)left}};
+  timer.it_value.tv_usec = 1 + (suseconds_t)(999998 * (left - (double)timer.it_value.tv_sec));
+  setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 static void handle(int signal, siginfo_t *info, void *context) {
   (void)context;
+  if (signal == SIGALRM) {
+    heed_grace();
+    return;
+  }
   if (!atomic_load(&gentle.is_asked)) convoy_signals_end(signal);
   double now = seconds();
-  if (signal == SIGTERM && info->si_code <= 0 && info->si_pid == getppid()) {
+  if (signal == SIGTERM && info->si_code <= 0 && info->si_pid == getppid() &&
+      isinf(atomic_load(&gentle.parent_time))) {
     atomic_store(&gentle.parent_time, now);
   }
   if (atomic_load(&gentle.signal) == 0) {
@@ -136,11 +155,12 @@ static void handle(int signal, siginfo_t *info, void *context) {
   } else if (now - atomic_load(&gentle.time) >= atomic_load(&gentle.echo)) {
     convoy_signals_end(signal);
   }
+  heed_grace();
 }
 
 void convoy_signals_install(double linger) {
   atomic_store(&lingers, linger);
-  const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+  const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGALRM};
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
     // What is noted goes on, with the call that it came into.
     struct sigaction old, new = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_RESTART};

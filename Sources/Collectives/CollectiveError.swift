@@ -42,10 +42,10 @@ public enum CollectiveError: Error, Hashable, Sendable {
   case mpiThreadSupport(required: Int32, provided: Int32)
   /// A launcher started several processes of a Convoy that was built without MPI.
   case builtWithoutMPI(launcher: Launch.Launcher, processes: Int)
-  /// MPI has not connected this rank with the others in so many seconds.
-  case notConnected(seconds: Int)
-  /// MPI has not taken leave of the other ranks in so many seconds.
-  case notEnded(seconds: Int)
+  /// MPI has not connected this rank with the others in so many seconds; of its machine, these are stopped.
+  case notConnected(seconds: Int, stopped: [Int])
+  /// MPI has not taken leave of the other ranks in so many seconds; of this machine, these are stopped.
+  case notEnded(seconds: Int, stopped: [Int])
   /// `srun` started several processes, but told them no way to find each other.
   case withoutPMI(processes: Int)
   /// The launcher started so many processes, but MPI connected another number of them.
@@ -107,18 +107,27 @@ extension CollectiveError: CustomStringConvertible {
       "\(launcher) started \(processes) processes, but this convoy was built without MPI: each "
         + "would run alone and overwrite the others' output; build it with the MPI trait "
         + "(without --disable-default-traits), or start one process"
-    case .notConnected(let seconds):
-      "start-up: MPI has not connected the ranks in \(seconds) s: one of them was stopped or is gone, "
-        + "or the link to its host is cut; start again, with a longer --timeout if the ranks need it"
-    case .notEnded(let seconds):
-      "end: MPI has not taken leave of the other ranks in \(seconds) s: one of them was stopped or is "
-        + "gone, or the link to its host is cut; results that were reported are whole"
+    case .notConnected(let seconds, let stopped):
+      "start-up: MPI has not connected the ranks in \(seconds) s: \(Self.absence(stopped)); start again, "
+        + "with a longer --timeout if the ranks need it"
+    case .notEnded(let seconds, let stopped):
+      "end: MPI has not taken leave of the other ranks in \(seconds) s: \(Self.absence(stopped)); results "
+        + "that were reported are whole"
     case .withoutPMI(let processes):
       "srun started \(processes) processes, but without PMI they cannot find each other; start them "
         + "with srun --mpi=pmix (srun --mpi=list tells what there is), or with mpirun in a batch script"
     case .launcherNotConnected(let launcher, let processes, let connected):
       "\(launcher) started \(processes) processes, but MPI connected \(connected); use the mpirun "
         + "of the MPI library that convoy is linked with, or srun --mpi=pmix"
+    }
+  }
+
+  /// Why ranks do not come, as far as this machine knows.
+  private static func absence(_ stopped: [Int]) -> String {
+    switch stopped.count {
+    case 0: "one of them was stopped or is gone, or the link to its host is cut"
+    case 1: "\(list(stopped)) is stopped"
+    default: "\(list(stopped)) are stopped"
     }
   }
 
@@ -139,10 +148,8 @@ extension CollectiveError: CustomStringConvertible {
   }
 
   private static func list(_ ranks: [RankState], _ verb: String, _ separator: String) -> String {
-    ranks.map { state in
-      "rank \(state.rank)" + (state.host.map { " on \($0)" } ?? "")
-        + (state.step.map { "\(verb)\($0)" } ?? "")
-    }.joined(separator: separator)
+    ranks.map { $0.place + ($0.step.map { step in "\(verb)\(step)" } ?? "") }
+      .joined(separator: separator)
   }
 
   private static func list(_ ranks: [Int]) -> String {

@@ -72,6 +72,21 @@ import Testing
         + "--disable-default-traits), or start one process"
     ),
     (
+      .notConnected(seconds: 60, stopped: []),
+      "start-up: MPI has not connected the ranks in 60 s: one of them was stopped or is gone, or "
+        + "the link to its host is cut; start again, with a longer --timeout if the ranks need it"
+    ),
+    (
+      .notConnected(seconds: 60, stopped: [1]),
+      "start-up: MPI has not connected the ranks in 60 s: rank 1 is stopped; start again, with a "
+        + "longer --timeout if the ranks need it"
+    ),
+    (
+      .notEnded(seconds: 60, stopped: [1, 3]),
+      "end: MPI has not taken leave of the other ranks in 60 s: ranks 1, 3 are stopped; results "
+        + "that were reported are whole"
+    ),
+    (
       .launcherNotConnected(launcher: .slurm, processes: 8, connected: 1),
       "srun started 8 processes, but MPI connected 1; use the mpirun of the MPI library that "
         + "convoy is linked with, or srun --mpi=pmix"

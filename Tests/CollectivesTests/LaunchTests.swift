@@ -71,6 +71,18 @@ import Testing
     #expect(Launch(environment: ["PMI_SIZE": "6", "PMI_RANK": "5"]).rank == 5)
   }
 
+  /// Two ranks, and one of another host where there is one and hosts are filled one after the other.
+  @Test(arguments: [
+    (1, 1, [0]), (2, 2, [0, 1]), (4, 4, [0, 1]), (4, 2, [0, 1, 2]), (4, 1, [0, 1]),
+  ])
+  func ranksThatSayWhereTheyAre(processes: Int, local: Int, expected: [Int]) {
+    let launch = Launch(
+      environment: [
+        "OMPI_COMM_WORLD_SIZE": "\(processes)", "OMPI_COMM_WORLD_LOCAL_SIZE": "\(local)",
+      ])
+    #expect(EndingSignals.speakers(of: launch) == Set(expected))
+  }
+
   /// Threads of one process share its machine; so would other processes.
   @Test func threadsShareTheirHost() throws {
     #expect(SingleCommunicator().ranksOnHost == 1)

@@ -147,6 +147,20 @@ import Testing
     #expect(!world.tables[0].isMissing(since: 4, now: world.now + 1))
   }
 
+  /// Long before a silence is sure, and never while all live.
+  @Test(arguments: [2, 4, 64])
+  func ranksAreQuietBeforeTheyAreSilent(size: Int) {
+    var world = World(size: size)
+    for _ in 0..<30 {
+      _ = world.second()
+      for rank in 0..<size { #expect(world.tables[rank].quiet(now: world.now + 0.9) == []) }
+    }
+    guard size <= 4 else { return }
+    world.stopped = [1]
+    #expect(world.run(seconds: 5)?.reports == nil)
+    #expect(world.tables[0].quiet(now: world.now) == [1])
+  }
+
   @Test func oldNewsAreNoNews() {
     var table = PulseTable(rank: 0, size: 2, silence: 10, interval: 1, now: 0)
     var other = PulseTable(rank: 1, size: 2, silence: 10, interval: 1, now: 0)

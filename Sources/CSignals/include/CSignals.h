@@ -32,6 +32,11 @@ int convoy_signals_noted(double *time);
 // CLOCK_MONOTONIC; infinity if it has not.
 double convoy_signals_from_parent(void);
 
+// A process whose parent has sent it a SIGTERM that was noted is ended so many seconds later, as by a second
+// one: the parent would kill it without a word. It need not come to any place in the code for that: a timer
+// (SIGALRM) sees to it. Infinity, for never, unless this is called.
+void convoy_signals_set_grace(double seconds);
+
 // As the handler ends the process for this signal.
 _Noreturn void convoy_signals_end(int signal);
 

@@ -7,20 +7,27 @@ import Synchronization
 /// a good place asks for that (`stopGently`): then the first signal is a `Request`, and only the second
 /// one ends it at once.
 ///
-/// `mpirun` sends SIGTERM to the ranks that are left when one was killed. Two of them, of the ranks
-/// 0 and 1, say where they were: it may be one of the two that was killed. A process alone says it
-/// too.
+/// `mpirun` sends SIGTERM to the ranks that are left when one was killed. A few of them say where they
+/// were (`speakers`), and which ranks they have not heard of for a while. A process alone says it too.
 ///
 /// ```swift
 /// EndingSignals.handle()
-/// EndingSignals.introduce(communicator, program: "convoy")
+/// EndingSignals.introduce(.current, program: "convoy")
 /// // convoy: error: rank 0 of 4 on node7: ended from outside in step 5 (gather operand 1)
 /// EndingSignals.stopGently()
 /// while EndingSignals.request == nil { try step() }
 /// ```
 public enum EndingSignals {
-  /// How the line begins; nil where this process is not to say anything.
-  private static let introduction = Mutex<String?>(nil)
+  /// What the line says.
+  private struct Line {
+    /// How it begins; nil where this process is not to say anything.
+    var introduction: String?
+    var step: CollectiveStep?
+    /// Ranks that have fallen silent.
+    var quiet: [RankState] = []
+  }
+
+  private static let line = Mutex(Line())
   private static let speaks = Atomic(false)
 
   /// Handles the signals from now on.
@@ -33,17 +40,26 @@ public enum EndingSignals {
     convoy_signals_install(Launch.current.processes > 1 ? 0.75 : 0)
   }
 
-  /// From now on SIGTERM says where this process is. For a communicator whose ranks are processes: a
-  /// group of threads has one process, which does not know the ranks' steps.
-  public static func introduce(_ communicator: any Communicator, program: String) {
-    if communicator.rank < 2 {
-      let place =
-        communicator.size == 1
-        ? "" : "rank \(communicator.rank) of \(communicator.size) on \(Launch.hostName): "
-      introduction.withLock { $0 = "\(program): error: \(place)" }
-      speaks.store(true, ordering: .releasing)
-      enter(communicator.step)
+  /// From now on SIGTERM says where this process is, if it is one of the `speakers`. For ranks that are
+  /// processes: a group of threads has one process, which does not know the ranks' steps.
+  ///
+  /// - Parameter step: what it does until it says more (`Communicator.enter`).
+  public static func introduce(_ launch: Launch, program: String, in step: CollectiveStep? = nil) {
+    guard speakers(of: launch).contains(launch.rank) else { return }
+    let place =
+      launch.processes == 1
+      ? "" : "rank \(launch.rank) of \(launch.processes) on \(Launch.hostName): "
+    speaks.store(true, ordering: .releasing)
+    change {
+      $0.introduction = "\(program): error: \(place)"
+      $0.step = step
     }
+  }
+
+  /// The ranks that say where they are: two, for it may be one of them that was killed, and, where hosts are
+  /// filled one after the other, the first of the second host, for the first host may be lost.
+  static func speakers(of launch: Launch) -> Set<Int> {
+    Set([0, 1, launch.localProcesses].filter { $0 < launch.processes })
   }
 
   /// A signal that asked this process to stop.
@@ -76,10 +92,25 @@ public enum EndingSignals {
   /// sends SIGTERM to every process of a job, and `mpirun`, which has got it, too, sends another one some
   /// time later. That time is also what it gives its ranks until it kills them
   /// (`odls_base_sigkill_timeout`, 1 s unless it is told otherwise). A rank that cannot get to its
-  /// stopping place by then, or waits for one that is gone, says where it is and ends. SIGUSR1 has no such
-  /// limit, and `mpirun` passes it on at once.
+  /// stopping place by then, or waits for one that is gone, says where it is and ends; until `canStop`
+  /// it does so at once. SIGUSR1 has no such limit, and `mpirun` passes it on at once.
   public static func stopGently() {
+    canStop(within: 0)
     convoy_signals_stop_gently(Launch.current.processes > 1 ? patience + 1 : 0)
+  }
+
+  /// Whether this process may get to a stopping place before its launcher kills it: not while ranks are
+  /// being connected, for `mpirun` serves nobody once it has told its ranks to end, nor when one is missing.
+  static func canStop(_ isPossible: Bool) {
+    canStop(within: isPossible ? max(0.1, patience - 0.3) : 0)
+  }
+
+  /// This process needs no time any more.
+  static func hasStopped() { convoy_signals_set_grace(.infinity) }
+
+  private static func canStop(within seconds: Double) {
+    guard Launch.current.launcher == .mpirun, Launch.current.processes > 1 else { return }
+    convoy_signals_set_grace(seconds)
   }
 
   /// Of `mpirun` with a process that it has told to end, in seconds.
@@ -108,16 +139,25 @@ public enum EndingSignals {
   /// Removes the files that this process has begun and not finished (`TemporaryFiles`).
   static func removeTemporaryFiles() { convoy_signals_remove_files() }
 
+  /// What this process does now.
+  static func enter(_ step: CollectiveStep?) { change { $0.step = step } }
+
+  /// The ranks that this one has not heard of for longer than news take.
+  static func miss(_ ranks: [RankState]) { change { $0.quiet = ranks } }
+
   /// Keeps the line up to date: a handler cannot make it.
-  static func enter(_ step: CollectiveStep?) {
+  private static func change(_ change: (inout Line) -> Void) {
     guard speaks.load(ordering: .acquiring) else { return }
-    introduction.withLock { introduction in
-      guard let introduction else { return }
-      let place = step.map { " in \($0)" } ?? ""
+    line.withLock { line in
+      change(&line)
+      guard let introduction = line.introduction else { return }
+      let place = line.step.map { " in \($0)" } ?? ""
+      let quiet = line.quiet.map(\.place).joined(separator: ", ")
+      let missing = quiet.isEmpty ? "" : "; nothing is heard of \(quiet)"
       // The end of the line must not be what is cut off.
-      var line = Array("\(introduction)ended from outside\(place)".utf8)
-      line = line.prefix(CONVOY_SIGNALS_LINE_LENGTH - 1) + [UInt8(ascii: "\n")]
-      line.withUnsafeBytes { bytes in
+      var text = Array("\(introduction)ended from outside\(place)\(missing)".utf8)
+      text = text.prefix(CONVOY_SIGNALS_LINE_LENGTH - 1) + [UInt8(ascii: "\n")]
+      text.withUnsafeBytes { bytes in
         bytes.withMemoryRebound(to: CChar.self) {
           convoy_signals_set_line($0.baseAddress, $0.count)
         }

@@ -16,6 +16,24 @@ enum StoppedSiblings {
     }
   }
 
+  /// Their ranks, as far as they are known.
+  static var ranks: [Int] {
+    numbers.filter(isStoppedSibling).compactMap(rank(of:)).sorted()
+  }
+
+  /// From the environment that the launcher gave the process.
+  private static func rank(of number: pid_t) -> Int? {
+    guard let text = try? String(contentsOfFile: "/proc/\(number)/environ", encoding: .utf8)
+    else { return nil }
+    var environment: [String: String] = [:]
+    for entry in text.split(separator: "\0") {
+      let parts = entry.split(separator: "=", maxSplits: 1)
+      if parts.count == 2 { environment[String(parts[0])] = String(parts[1]) }
+    }
+    let launch = Launch(environment: environment)
+    return launch.processes > 1 ? launch.rank : nil
+  }
+
   private static var numbers: [pid_t] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
     return names.compactMap { pid_t($0) }
@@ -28,5 +46,16 @@ enum StoppedSiblings {
     // After the name: the state, and the number of the parent.
     let fields = text[text.index(after: end)...].split(separator: " ")
     return fields.count > 1 && fields[0] == "T" && pid_t(fields[1]) == getppid()
+  }
+}
+
+extension CollectiveError {
+  /// As seen now.
+  public static func notConnected(in limit: Duration) -> CollectiveError {
+    .notConnected(seconds: Int(limit.seconds.rounded(.up)), stopped: StoppedSiblings.ranks)
+  }
+
+  static func notEnded(in limit: Duration) -> CollectiveError {
+    .notEnded(seconds: Int(limit.seconds.rounded(.up)), stopped: StoppedSiblings.ranks)
   }
 }

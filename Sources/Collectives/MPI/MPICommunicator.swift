@@ -202,7 +202,7 @@
       MPIProcess.abort(code: code, after: heartbeat.withLock { $0 })
     }
 
-    public func finish() { MPIProcess.leave() }
+    public func finish() { MPIProcess.leave(isTold: true) }
 
     public var step: CollectiveStep? { place.step.withLock { $0 } }
 

@@ -88,7 +88,7 @@
     func limitEnd() -> TimeLimit {
       let limit = watchdog.connection
       return TimeLimit(limit) { [report] in
-        report(.notEnded(seconds: Int(limit.seconds.rounded(.up))))
+        report(.notEnded(in: limit))
         _exit(1)
       }
     }
@@ -102,7 +102,7 @@
     /// they should have heard.
     func silenceOthers() {
       let parcels = MPILock.held {
-        [0, 1].filter { $0 != rank && $0 < size }.map {
+        EndingSignals.speakers(of: .current).filter { $0 != rank }.map {
           MPIParcel.send([], to: $0, tag: Self.silenceTag, handle)
         }
       }
@@ -118,6 +118,8 @@
       var nextBeat = lastLook
       var speaksFrom = lastLook
       var farewell: MPI_Request?
+      var quiet: [Int] = []
+      EndingSignals.canStop(true)
       while true {
         let now = monotonicSeconds()
         // This process was stopped, or had no time: what it did not hear says nothing.
@@ -143,7 +145,8 @@
         }
         if isAlone { return }
         endIfSilent(now: now)
-        endIfStopCannotBe(now: now)
+        miss(&quiet, now: now)
+        endIfOthersAreMissing(now: now)
 
         guard state.load(ordering: .acquiring) == .finishing else {
           _ = wake.wait(timeout: .now() + tick)
@@ -152,6 +155,7 @@
         if hasMet(&farewell) { break }
         usleep(1000)
       }
+      EndingSignals.hasStopped()
       EndingSignals.speak(from: speaksFrom, until: .infinity)
       windDown(&mail)
     }
@@ -239,14 +243,23 @@
       }
     }
 
-    /// Where this rank was asked to stop and will not get to its stopping place: the launcher is about to
-    /// kill it, or the others wait for a rank that is gone.
-    private func endIfStopCannotBe(now: Double) {
+    /// A launcher that has lost a host ends the job before a silence is sure: the ranks that it ends then say
+    /// of whom they have not heard.
+    private func miss(_ quiet: inout [Int], now: Double) {
+      let ranks = news.withLock { $0.table.quiet(now: now) }
+      guard ranks != quiet else { return }
+      quiet = ranks
+      EndingSignals.miss(ranks.map(state(of:)))
+      EndingSignals.canStop(ranks.isEmpty)
+    }
+
+    /// Where this rank was asked to stop and will not get to its stopping place, for the others wait for a rank
+    /// that is gone.
+    private func endIfOthersAreMissing(now: Double) {
       guard let request = EndingSignals.request, state.load(ordering: .acquiring) == .beating
       else { return }
-      let isLate = EndingSignals.deadline.map { now > $0 - 0.3 }
-      let isMissing = news.withLock { $0.table.isMissing(since: request.time, now: now) }
-      if isLate == true || isMissing { EndingSignals.end(request) }
+      let areMissing = news.withLock { $0.table.isMissing(since: request.time, now: now) }
+      if areMissing { EndingSignals.end(request) }
     }
 
     private func endIfSilent(now: Double) {

@@ -60,7 +60,7 @@
         // not, and by that mpirun knows to end the others, should nobody have called `abort`.
         on_exit(
           { status, _ in
-            if status == 0 { MPIProcess.leave() } else { MPIProcess.halt() }
+            if status == 0 { MPIProcess.leave(isTold: false) } else { MPIProcess.halt() }
           }, nil)
       } else {
         try MPILock.check(MPI_Query_thread(&provided), "MPI_Query_thread")
@@ -89,7 +89,10 @@
     }
 
     /// Takes leave of the other ranks, which all do it; once.
-    static func leave() {
+    ///
+    /// - Parameter isTold: whether the ranks end with another code than 0, and have said why. mpirun ends the
+    ///   others when the first one has ended so, and there is nothing to add.
+    static func leave(isTold: Bool) {
       guard !hasLeft.exchange(true, ordering: .acquiringAndReleasing) else { return }
       guard let heartbeat = heartbeat.withLock({ $0 }) else {
         MPI_Finalize()
@@ -100,6 +103,7 @@
       // not let them take leave. They have met, and that is enough.
       guard EndingSignals.deadline == nil else { return }
       let limit = heartbeat.limitEnd()
+      if isTold { EndingSignals.silence() } else { EndingSignals.canStop(false) }
       MPI_Finalize()
       limit.meet()
     }

@@ -44,6 +44,9 @@ public struct RankState: Hashable, Sendable {
     self.step = step
   }
 
+  /// `rank 2 on node7`.
+  var place: String { "rank \(rank)" + (host.map { " on \($0)" } ?? "") }
+
   /// Which ranks keep a rank from going on: those it waits for directly, or, where all of these
   /// wait for others in turn, all that do not wait. Where everybody waits, its own are as good as
   /// any.

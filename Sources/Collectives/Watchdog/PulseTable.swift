@@ -82,6 +82,11 @@ struct PulseTable {
     now - time > 2 * delay && lines.indices.contains { $0 != rank && heard[$0] < time }
   }
 
+  /// The ranks that have not been heard of for longer than news take; some may be all right.
+  func quiet(now: Double) -> [Int] {
+    lines.indices.filter { $0 != rank && now - heard[$0] > delay }
+  }
+
   /// Everybody's silence begins anew: this rank has not listened for a while.
   mutating func restart(now: Double) {
     heard = heard.map { _ in now }

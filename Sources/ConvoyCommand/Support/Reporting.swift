@@ -94,6 +94,10 @@ func reportingOnEveryRank(
   let communicator: any Communicator
   // Before anything else: a signal that comes while the ranks are connected is heeded afterwards.
   EndingSignals.handle()
+  EndingSignals.introduce(
+    launch, program: "convoy",
+    in: launch.processes == 1
+      ? nil : CollectiveStep(number: 0, description: "connect the ranks"))
   if stopsGently { EndingSignals.stopGently() }
   let start = startUpLimit(watchdog, place: place)
   do {
@@ -104,7 +108,6 @@ func reportingOnEveryRank(
     throw ExitCode(exitCode(of: error))
   }
   do {
-    EndingSignals.introduce(communicator, program: "convoy")
     try communicator.watch(watchdog) { error in
       let step = communicator.step.map { "; this rank is in \($0)" } ?? ""
       note("convoy: error: \(place)\(error)\(step)")
@@ -112,7 +115,7 @@ func reportingOnEveryRank(
     }
     start?.meet()
     try body(communicator)
-    communicator.enter(nil)
+    communicator.enter(CollectiveStep(number: 0, description: "take leave"))
   } catch let code as ExitCode {
     // All ranks come to this end together, and have said what there is to say.
     communicator.finish()
@@ -140,8 +143,7 @@ private func startUpLimit(_ watchdog: Watchdog, place: String) -> TimeLimit? {
   // The ranks that wait have all waited as long: the first one that says so ends the job.
   let turn = Duration.seconds(min(5, 0.25 * Double(Launch.current.rank)))
   return TimeLimit(watchdog.connection + turn) {
-    let seconds = Int((watchdog.connection / .seconds(1)).rounded(.up))
-    note("convoy: error: \(place)\(CollectiveError.notConnected(seconds: seconds))")
+    note("convoy: error: \(place)\(CollectiveError.notConnected(in: watchdog.connection))")
     _exit(1)
   }
 }
