@@ -89,18 +89,16 @@ private struct FusionChoice {
     return (values, isCarriedOut)
   }
 
-  /// Takes sweeps away until none is around a value that is needed.
+  /// Takes sweeps away until none is around a value that is needed: the last first, for what they read decides
+  /// which values those before them may hide.
   mutating func settle() {
-    var isSettled = false
-    while !isSettled {
-      isSettled = true
+    while true {
       let (values, isCarriedOut) = demand()
-      for index in chain.indices where isCarriedOut[index] {
-        guard let sweep = sweeps[index].first, sweep.hidden.contains(where: values.contains)
-        else { continue }
-        sweeps[index].removeFirst()
-        isSettled = false
+      let unsettled = chain.indices.last { index in
+        isCarriedOut[index] && sweeps[index].first?.hidden.contains(where: values.contains) == true
       }
+      guard let unsettled else { return }
+      sweeps[unsettled].removeFirst()
     }
   }
 

@@ -229,13 +229,37 @@ struct GraphStages {
   private mutating func store(_ value: ValueID, readBy outside: [Int]) {
     let mayBeMadeAgain = outside.allSatisfy { isTiled[$0] && !isContraction($0) }
     guard mayBeMadeAgain, let origins = origins(of: value, depth: 0),
-      !origins.contains(value),
-      origins.reduce(0, { $0 + graph[$1].count }) <= graph[value].count
+      isWorthMaking(value, of: origins, for: outside)
     else {
       isStored[value.index] = true
       return
     }
     for origin in origins { isStored[origin.index] = true }
+  }
+
+  /// Whether it takes less memory to store the origins, or as much and readers of the value do not have to read
+  /// more than the value, and once what stands beside it: made again, it is part of what the readers do; stored, it
+  /// is written and then read within its own group too.
+  private func isWorthMaking(
+    _ value: ValueID, of origins: Set<ValueID>, for readers: [Int]
+  ) -> Bool {
+    func count(_ values: some Sequence<ValueID>) -> Int {
+      values.reduce(0) { $0 + graph[$1].count }
+    }
+    let (stored, made) = (count(origins), graph[value].count)
+    guard stored == made, made > 0 else { return stored < made || stored == 0 }
+    guard !origins.contains(value) else { return false }
+    let leaves = leaves(of: value, origins)
+    let read = readers.reduce(0) { $0 + count(leaves.subtracting(graph.nodes[$1].inputs)) }
+    return read <= (readers.count + 1) * made
+  }
+
+  /// The values of samples that are read to make a value again.
+  private func leaves(of value: ValueID, _ origins: Set<ValueID>) -> Set<ValueID> {
+    guard graph[value].hasBatch else { return [] }
+    guard !isStored[value.index], !origins.contains(value), let producer = producers[value.index]
+    else { return [value] }
+    return graph.nodes[producer].inputs.reduce(into: []) { $0.formUnion(leaves(of: $1, origins)) }
   }
 
   /// What has to be stored, beside what is, for a value to be made again; `nil` where that takes too long.

@@ -137,6 +137,23 @@ import Testing
     }
   }
 
+  @Test("a residual gradient, stored too, is a sum let through in one sweep", arguments: shapes)
+  func residualSum(_ shape: [Int]) throws {
+    let network = try FusionNetwork(shape) { (network) throws(GraphError) in
+      let y = try network.relu(network.builder.add([network.normalized(network.x), network.other]))
+      let twice = try network.builder.scale(y, by: 2, name: "twice")
+      return try network.builder.add([y, twice], name: "read")
+    }
+    for ending in ["normalization-sums", "normalization-adjoint"] {
+      let kinds = ["normalization", "add", "map", "map-adjoint", ending]
+      try network.check(
+        kinds, storing: [ending, "map-adjoint"],
+        fused: ["normalization add map", "add map-adjoint"])
+      try network.check(
+        kinds, storing: [ending], fused: ["normalization add map", "map-adjoint \(ending)"])
+    }
+  }
+
   @Test("no sweep: overlapping windows, float64, other axes")
   func none() throws {
     let overlapping = try FusionNetwork([2, 5, 5, 4]) { (network) throws(GraphError) in

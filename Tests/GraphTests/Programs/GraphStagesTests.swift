@@ -137,7 +137,7 @@ import Testing
     }
     #expect(
       text(twice) == [
-        "[y normal.sums]", "[normal z bent both second.sums]", "[second last bent' out]",
+        "[y normal.sums]", "[normal z bent both second.sums]", "[bent' both' second last out]",
       ])
   }
 
@@ -174,6 +174,23 @@ import Testing
     }
     #expect(text(stages) == ["[y z sum normal.sums]", "[normal]"])
     #expect(stored(stages) == ["sum", "normal"])
+  }
+
+  @Test("what takes as much memory either way is stored if more is read to make it again")
+  func wideLeaves() throws {
+    for isWide in [true, false] {
+      let stages = try stages { (builder, x) throws(GraphError) in
+        let weight = try builder.parameter("weight", .float32, weights)
+        let there = try builder.tanh(x, name: "there")
+        try builder.result("there", there)
+        let y = try builder.contraction("bs,ts->bt", [x, weight], name: "y")
+        let made = try builder.add(isWide ? [y, x, there] : [y, x], name: "made")
+        try builder.result("out", normalize(&builder, made, "normal"))
+      }
+      #expect(
+        text(stages) == ["[there y made normal.sums]", isWide ? "[normal]" : "[made' normal]"])
+      #expect(stored(stages) == ["there", isWide ? "made" : "y", "normal"])
+    }
   }
 
   @Test("what nobody needs is nowhere; what only changes sources comes last")
