@@ -44,18 +44,18 @@ import Testing
     }
   }
 
-  /// 5 samples on 4 ranks: one rank has two of them, unless rows are cut.
+  /// 8 samples on 7 ranks: one rank has two of them, unless rows are cut.
   @Test func memoryDecides() throws {
-    #expect(try Self.best(ranks: 4, batch: 5, memory: 1 << 40).isDataParallel)
-    let most = try Self.bytes(Self.programs(Sharding(batch: 4, rows: 1)), batch: 5)
-    let least = try Self.bytes(Self.programs(Sharding(batch: 1, rows: 4)), batch: 5)
+    #expect(try Self.best(ranks: 7, batch: 8, memory: 1 << 40).isDataParallel)
+    let most = try Self.bytes(Self.programs(Sharding(batch: 7, rows: 1)), batch: 8)
+    let least = try Self.bytes(Self.programs(Sharding(batch: 1, rows: 7)), batch: 8)
     #expect(least < most)
     // Two whole samples' activations alone.
     #expect(most > 2 * 28 * 28 * 4 * (1 + 32 + 32 + 64))
-    #expect(try Self.best(ranks: 4, batch: 5, memory: most).isDataParallel)
-    #expect(try !Self.best(ranks: 4, batch: 5, memory: most - 1).isDataParallel)
+    #expect(try Self.best(ranks: 7, batch: 8, memory: most).isDataParallel)
+    #expect(try !Self.best(ranks: 7, batch: 8, memory: most - 1).isDataParallel)
     #expect(throws: TrainingError.self) {
-      try Self.best(ranks: 4, batch: 5, memory: 1 << 20)
+      try Self.best(ranks: 7, batch: 8, memory: 1 << 20)
     }
   }
 
